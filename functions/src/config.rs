@@ -1,0 +1,1 @@
+//! The edge's configuration, read once from named settings; every fault is reported, not the first.
