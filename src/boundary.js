@@ -2,11 +2,12 @@
 // and WebAssembly many times crosses it once here. It decides nothing; Rust does.
 import { waitUntil } from "cloudflare:workers";
 
-// The request line and all headers as lines: method, URL, then name and value by turns. No part of
-// them can hold a line break.
-export function requestHead(request) {
+// The request line and the named headers as lines: method, URL, then one value for each name, empty if
+// it is not there. No part of them can hold a line break.
+export function requestHead(request, names) {
   const lines = [request.method, request.url];
-  for (const [name, value] of request.headers) lines.push(name, value);
+  const headers = request.headers;
+  for (const name of names) lines.push(headers.get(name) ?? "");
   return lines.join("\n");
 }
 
@@ -39,11 +40,16 @@ export async function bodyLimited(stream, limit) {
   return whole;
 }
 
+// `lines`: name and value by turns. An object, because it costs the runtime much less than pairs do; a
+// repeated name becomes a list, which is wrong for cookies alone, and the API sets none.
 const headersOf = (lines) => {
   const parts = lines.split("\n");
-  const pairs = [];
-  for (let i = 0; i + 1 < parts.length; i += 2) pairs.push([parts[i], parts[i + 1]]);
-  return pairs;
+  const headers = {};
+  for (let i = 0; i + 1 < parts.length; i += 2) {
+    const [name, value] = [parts[i], parts[i + 1]];
+    headers[name] = name in headers ? `${headers[name]}, ${value}` : value;
+  }
+  return headers;
 };
 
 // The bytes are a view of WebAssembly's memory, which the next call may overwrite: copied.
@@ -89,7 +95,7 @@ export async function r2Stitch(bucket, head, parts) {
   };
 
   ask();
-  const first = await queue.shift();
+  const first = plan.length ? await queue.shift() : undefined;
   if (first === null) return null;
   while (queue.length < READ_AHEAD && next < plan.length) ask();
 
@@ -102,15 +108,14 @@ export async function r2Stitch(bucket, head, parts) {
         await writer.write(head);
         writer.releaseLock();
       }
-      for (let object = first, sent = 0; ; sent += 1) {
+      for (let object = first, sent = 0; object !== undefined; sent += 1) {
         if (object === null) {
           const event = { level: "error", event: "stored_part_missing", key: plan[sent][0] };
           console.error(JSON.stringify(event));
           throw new Error("a stored part is missing");
         }
         await object.body.pipeTo(writable, { preventClose: true, preventAbort: true });
-        if (!queue.length) break;
-        object = await queue.shift();
+        object = await queue.shift(); // undefined after the last
         ask();
       }
       await writable.close();

@@ -4,9 +4,9 @@
 //
 // `--build`: a folder that `edge-build` made. `--state`: where databases and buckets live. `--vars`: the
 // Worker's variables, lines of NAME=VALUE as in `.dev.vars`. `--port`: 0 chooses a free one.
-// When requests are answered it prints one JSON line {"url", "control"}: `url` is the Worker itself (a
-// socket of workerd's, this process's only child, nothing in between), and `control` takes
-// `/cdn-cgi/handler/scheduled`, which fires the cron handler. The Worker's own log lines go to standard output and error.
+// When requests are answered it prints one JSON line {"url", "scheduled"}: `url` is the Worker itself (a
+// socket of workerd's, this process's only child, nothing in between), and a GET of `scheduled` fires the
+// cron handler and answers when it is done. The Worker's own log lines go to standard output and error.
 // `wrangler dev` runs the same Worker; this starts in half the time and keeps Node off the request path.
 import fs from "node:fs";
 import path from "node:path";
@@ -25,12 +25,18 @@ const { values: options } = parseArgs({
 });
 const build = path.resolve(options.build);
 const state = path.resolve(options.state);
-const worker = JSON.parse(fs.readFileSync(path.join(build, "worker.json"), "utf8"));
+const manifest = path.join(build, "worker.json");
+if (!fs.existsSync(manifest)) {
+  console.error(`the edge does not start: ${build} holds no Worker; build it first`);
+  process.exit(1);
+}
+const worker = JSON.parse(fs.readFileSync(manifest, "utf8"));
 
 const miniflare = new Miniflare(
   convertV4MiniflareOptions({
     host: "127.0.0.1",
     port: 0,
+    unsafeTriggerHandlers: true,
     log: new Log(LogLevel.ERROR),
     handleRuntimeStdio(out, error) {
       out.pipe(process.stdout);
@@ -90,7 +96,7 @@ let stopping = false;
 async function stop(code) {
   if (stopping) return;
   stopping = true;
-  await miniflare.dispose();
+  await miniflare.dispose().catch(() => {}); // says again that it did not start
   process.exit(code);
 }
 process.on("SIGTERM", () => stop(0));
@@ -104,8 +110,15 @@ try {
   const control = await miniflare.ready;
   await Promise.all(Object.entries(worker.d1).map(migrate));
   const url = await miniflare.unsafeGetDirectURL("nexus-edge");
-  console.log(JSON.stringify({ url: url.origin, control: control.origin }));
+  if (options.vars) {
+    const health = await fetch(new URL("/health", url));
+    if (!health.ok) throw new Error("/health says that it is misconfigured (the line above names what is wrong)");
+  }
+  const scheduled = new URL("/cdn-cgi/local/scheduled", control);
+  console.log(JSON.stringify({ url: url.origin, scheduled: scheduled.href }));
 } catch (error) {
-  console.error(`the edge does not start: ${error.message}`);
+  const inUse = error.code === "ERR_ADDRESS_IN_USE";
+  const reason = inUse ? `port ${options.port} is in use` : error.message;
+  if (!stopping) console.error(`the edge does not start: ${reason}`);
   await stop(1);
 }

@@ -434,6 +434,7 @@ pub fn render(template: &str, variables: &BTreeMap<String, String>) -> String {
 
 /// What a call runs on: the settings of one version, frozen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AgentSnapshot {
     /// Whose.
     pub agent_id: AgentId,
@@ -445,6 +446,7 @@ pub struct AgentSnapshot {
 
 /// Names a snapshot by content: base64url of the first 16 bytes of the SHA-256 of its JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct SnapshotHash(pub String);
 

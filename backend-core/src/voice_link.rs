@@ -14,6 +14,7 @@ use crate::wire::AudioFormat;
 
 /// `POST /internal/calls/{id}/claim`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ClaimRequest {
     /// The ticket's epoch.
@@ -33,6 +34,7 @@ pub struct ClaimRequest {
 
 /// The answer to a claim that holds; 409 `claimed` otherwise.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ClaimAnswer {
     /// The edge's time.
     pub now: UnixMs,
@@ -56,6 +58,7 @@ pub struct ClaimAnswer {
 
 /// `POST /internal/calls/{id}/journal`: entries that follow one another from `from_seq` on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct JournalRequest {
     /// Whose entries.
@@ -69,6 +72,7 @@ pub struct JournalRequest {
 /// The answer to a journal batch, the same for success, repeat, overlap and gap: what counts is
 /// `next_seq`. 410 `sealed` once the call is sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct JournalAnswer {
     /// The first number of this epoch that the edge does not have.
     pub next_seq: u32,
@@ -80,6 +84,7 @@ pub struct JournalAnswer {
 
 /// The answer to `PUT /internal/calls/{id}/recording/{epoch}/{n}?start_ms=…`; 410 `sealed` later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SegmentAnswer {
     /// The call's current epoch.
     pub epoch: Epoch,
@@ -87,6 +92,7 @@ pub struct SegmentAnswer {
 
 /// `POST /internal/calls/{id}/report`: everything of this epoch has been acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ReportRequest {
     /// Whose.
@@ -99,6 +105,7 @@ pub struct ReportRequest {
 
 /// The answer to a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReportAnswer {
     /// The call's current epoch.
     pub epoch: Epoch,
@@ -108,6 +115,7 @@ pub struct ReportAnswer {
 
 /// `POST /internal/servers/{id}/heartbeat`, every 5 s.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct HeartbeatRequest {
     /// Calls it holds now.
@@ -122,6 +130,7 @@ pub struct HeartbeatRequest {
 
 /// The answer to a heartbeat.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HeartbeatAnswer {
     /// Calls of this server that were ended through the API.
     pub end: Vec<CallId>,

@@ -39,6 +39,7 @@ pub struct AudioFormat {
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "AudioFormat"))]
 #[serde(deny_unknown_fields)]
 struct RawAudio {
     encoding: Encoding,

@@ -16,7 +16,8 @@ use crate::config::Config;
 pub enum Value {
     /// SQL NULL.
     Null,
-    /// An integer; must stay within ±2^53 (D1 carries numbers as JavaScript doubles).
+    /// An integer; must stay within ±2^53 (D1 carries numbers as JavaScript doubles). To store, add,
+    /// compare, and limit by; not to divide by or to join to text, where D1 would show the double.
     Int(i64),
     /// Text, also JSON text and ids.
     Text(String),
@@ -187,6 +188,8 @@ pub trait Hasher {
     fn hash(&self, peppered: &[u8], salt: &[u8; 16]) -> impl Future<Output = String>;
     /// Whether `peppered` is what `phc` was made of. Takes as long for a `phc` it cannot read.
     fn verify(&self, peppered: &[u8], phc: &str) -> impl Future<Output = bool>;
+    /// Whether `phc` was made as [`Hasher::hash`] makes it now; one that was not is made anew at login.
+    fn is_current(&self, phc: &str) -> bool;
 }
 
 /// How grave a log record is.
@@ -227,4 +230,20 @@ pub trait World {
     fn hasher(&self) -> &Self::Hasher;
     /// Writes one log record. `event` is a constant; `detail` must not hold personal data or secrets.
     fn log(&self, level: Level, event: &'static str, request_id: &str, detail: &str);
+}
+
+/// A response's body.
+#[derive(Debug)]
+pub enum Reply<S> {
+    /// No body (204, 304, HEAD).
+    Empty,
+    /// Bytes that are at hand.
+    Bytes(Bytes),
+    /// A stream of the runtime, with its exact length.
+    Stream {
+        /// The stream.
+        stream: S,
+        /// Its length in bytes.
+        length: u64,
+    },
 }

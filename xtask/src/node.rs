@@ -129,7 +129,7 @@ impl Node {
     }
 
     /// The edge on this machine, migrated and served by `workerd`. The first line that it prints on standard
-    /// output is JSON: `{"url", "control"}`; see `serve-edge.mjs`. It ends when its standard input closes, so give it a
+    /// output is JSON: `{"url", "scheduled"}`; see `serve-edge.mjs`. It ends when its standard input closes, so give it a
     /// pipe and keep it: then it cannot outlive its parent.
     pub fn serve_edge(&self, edge: ServeEdge<'_>) -> Command {
         let mut command = self.command("xtask/serve-edge.mjs");

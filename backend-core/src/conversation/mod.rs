@@ -10,7 +10,23 @@
 //! carry it; one that belongs to another reply than the running one is stale and changes nothing, so
 //! no race depends on cancelling tasks in the right order.
 
+mod agent;
+mod caller;
+mod clauses;
+mod ending;
+mod history;
+mod ledger;
+mod machine;
+mod reply;
+#[cfg(test)]
+mod tests;
+mod transcriber;
+mod utterance;
+mod waterfall;
+
 use serde::{Deserialize, Serialize};
+
+pub use machine::Conversation;
 
 use crate::call::EndReason;
 use crate::journal::{Failure, What};

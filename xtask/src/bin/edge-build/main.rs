@@ -42,7 +42,10 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<String, BuildError> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
+    // `cargo run` says where the package is now; the other is where it was compiled.
+    let package = std::env::var("CARGO_MANIFEST_DIR");
+    let package = package.as_deref().unwrap_or(env!("CARGO_MANIFEST_DIR"));
+    let root = Path::new(package).parent().unwrap_or(Path::new("."));
     let options = options(root)?;
     let compiled = module::compile(root, &options.profile, options.features.as_deref())?;
     let fresh = module::bind(&compiled, &options.out)?;
@@ -57,15 +60,17 @@ fn options(root: &Path) -> Result<Options, BuildError> {
         Options { out: root.join("build/edge"), profile: "edge".to_owned(), features: None };
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
-        let mut value = || {
-            arguments.next().ok_or_else(|| BuildError(format!("{name} wants a value")))
-        };
+        let value = arguments.next().ok_or_else(|| BuildError(format!("{name} wants a value")))?;
         match name.as_str() {
-            "--out" => options.out = std::path::absolute(value()?).map_err(|e| BuildError(e.to_string()))?,
-            "--profile" => options.profile = value()?,
-            "--features" => options.features = Some(value()?),
+            "--out" => options.out = absolute(&value)?,
+            "--profile" => options.profile = value,
+            "--features" => options.features = Some(value),
             other => return Err(BuildError(format!("unknown argument {other}"))),
         }
     }
     Ok(options)
+}
+
+fn absolute(path: &str) -> Result<PathBuf, BuildError> {
+    std::path::absolute(path).map_err(|error| BuildError(format!("{path}: {error}")))
 }

@@ -56,7 +56,8 @@ struct Database {
 pub(crate) fn write(root: &Path, out: &Path) -> Result<(), BuildError> {
     let path = root.join("wrangler.toml");
     let text = fs::read_to_string(&path).map_err(|error| BuildError::at(&path, &error))?;
-    let wrangler: Wrangler = toml::from_str(&text).map_err(|error| BuildError::at(&path, &error))?;
+    let wrangler: Wrangler =
+        toml::from_str(&text).map_err(|error| BuildError::at(&path, &error))?;
 
     let mut modules = vec!["index.js".to_owned()];
     let mut found = Vec::new();

@@ -20,14 +20,24 @@ pub(crate) fn compile(
     let mut command = Command::new(cargo);
     command
         .current_dir(root)
-        .args(["build", "--package", "nexus-edge", "--lib", "--target", TARGET, "--profile", profile])
+        .args([
+            "build",
+            "--package",
+            "nexus-edge",
+            "--lib",
+            "--target",
+            TARGET,
+            "--profile",
+            profile,
+        ])
         .args(features.iter().flat_map(|list| ["--features", list]))
         .env("NEXUS_COMMIT", commit(root));
     let status = command.status().map_err(|error| BuildError(format!("cargo: {error}")))?;
     if !status.success() {
         return Err(BuildError("the Worker does not compile (see above)".to_owned()));
     }
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     let folder = if profile == "dev" { "debug" } else { profile };
     Ok(target.join(TARGET).join(folder).join("nexus_edge.wasm"))
 }
@@ -39,7 +49,8 @@ fn commit(root: &Path) -> String {
     if let Ok(given) = std::env::var("NEXUS_COMMIT") {
         return given;
     }
-    let output = Command::new("git").current_dir(root).args(["rev-parse", "--short=12", "HEAD"]).output();
+    let output =
+        Command::new("git").current_dir(root).args(["rev-parse", "--short=12", "HEAD"]).output();
     match output {
         Ok(output) if output.status.success() => {
             String::from_utf8_lossy(&output.stdout).trim().to_owned()

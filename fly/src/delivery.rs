@@ -1,0 +1,189 @@
+//! Brings what the spool holds to the edge: entries in batches, segments one by one, both in order,
+//! then the report; what has been acknowledged is deleted, and nothing else.
+
+mod journal;
+mod segments;
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nexus_core::call::EndReason;
+use nexus_core::voice_link::ReportRequest;
+use tokio::sync::mpsc::unbounded_channel;
+use tokio::sync::{mpsc, watch};
+use tracing::{info, warn};
+
+use crate::edge::{EdgeClient, EdgeError};
+use crate::metrics::Metrics;
+use crate::spool::{Meta, Written, WrittenReceiver};
+
+/// First pause after a failure; it doubles up to [`PAUSE_MAX`].
+const PAUSE_MIN: Duration = Duration::from_millis(200);
+const PAUSE_MAX: Duration = Duration::from_secs(10);
+
+/// What a call is told from outside its conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// It shall end, or has.
+    End(EndReason),
+    /// A later epoch holds it.
+    TakenOver,
+}
+
+/// Where a call listens for [`Control`].
+pub type ControlSender = mpsc::Sender<Control>;
+
+/// How far a call's delivery is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Number of the last entry that the edge has acknowledged.
+    pub acknowledged: u32,
+    /// The edge takes no more of the call.
+    pub sealed: bool,
+}
+
+/// What is delivered of one epoch of a call.
+pub struct Parcel {
+    /// Whose it is.
+    pub meta: Meta,
+    /// Where it lies.
+    pub dir: PathBuf,
+    /// What has been written.
+    pub written: WrittenReceiver,
+    /// Segments delivered before this process.
+    pub segments_sent: u32,
+    /// The call, while it runs in this process.
+    pub control: Option<ControlSender>,
+}
+
+/// The deliveries of the process.
+#[derive(Clone)]
+pub struct Deliveries {
+    edge: Arc<EdgeClient>,
+    metrics: Arc<Metrics>,
+    active: Arc<watch::Sender<usize>>,
+}
+
+/// The call is sealed: what is left of it is of no use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Sealed;
+
+impl Deliveries {
+    /// Deliveries to `edge`.
+    pub fn new(edge: Arc<EdgeClient>, metrics: Arc<Metrics>) -> Self {
+        Self { edge, metrics, active: Arc::new(watch::Sender::new(0)) }
+    }
+
+    /// Starts to deliver in the background.
+    pub fn start(&self, parcel: Parcel) -> watch::Receiver<Progress> {
+        let (progress, watching) = watch::channel(Progress::default());
+        self.active.send_modify(|active| *active += 1);
+        let this = self.clone();
+        tokio::spawn(async move {
+            this.deliver(parcel, &progress).await;
+            this.active.send_modify(|active| *active -= 1);
+        });
+        watching
+    }
+
+    /// Waits until nothing is left to deliver, at most `limit`; whether nothing is.
+    pub async fn idle(&self, limit: Duration) -> bool {
+        let mut active = self.active.subscribe();
+        let idle = active.wait_for(|active| *active == 0);
+        matches!(tokio::time::timeout(limit, idle).await, Ok(Ok(_)))
+    }
+
+    async fn deliver(&self, parcel: Parcel, progress: &watch::Sender<Progress>) {
+        let Parcel { meta, dir, mut written, segments_sent, control } = parcel;
+        let (entries, entries_to_send) = unbounded_channel();
+        let (files, files_to_send) = unbounded_channel();
+        let sort = async {
+            // Owned here, so that both ends close when the call is over.
+            let (entries, files) = (entries, files);
+            while let Some(one) = written.recv().await {
+                match one {
+                    Written::Entry(entry) => {
+                        self.metrics.spool_entries.inc();
+                        let _ = entries.send(entry);
+                    }
+                    Written::Segment(file) => {
+                        self.metrics.spool_segments.inc();
+                        let _ = files.send(file);
+                    }
+                }
+            }
+        };
+        let journal = journal::Journal {
+            edge: &self.edge,
+            metrics: &self.metrics,
+            meta,
+            dir: &dir,
+            control: control.as_ref(),
+            progress,
+        };
+        let segments =
+            segments::Segments { edge: &self.edge, metrics: &self.metrics, meta, control: control.as_ref() };
+        let (_, last_seq, count) =
+            tokio::join!(sort, journal.run(entries_to_send), segments.run(files_to_send));
+        let delivered = match (last_seq, count) {
+            (Ok(last_seq), Ok(count)) => {
+                let segments = segments_sent + count;
+                self.report(meta, ReportRequest { epoch: meta.epoch, last_seq, segments }).await
+            }
+            _ => Err(Sealed),
+        };
+        progress.send_modify(|progress| progress.sealed |= delivered.is_err());
+        remove(dir).await;
+    }
+
+    async fn report(&self, meta: Meta, report: ReportRequest) -> Result<(), Sealed> {
+        let answer = insist(|| self.edge.report(meta.call, &report)).await?;
+        info!(call = %meta.call, epoch = meta.epoch.0, sealed = answer.sealed, "call delivered");
+        Ok(())
+    }
+}
+
+async fn remove(dir: PathBuf) {
+    let removed = tokio::task::spawn_blocking(move || {
+        std::fs::remove_dir_all(&dir)?;
+        // The call's own directory, once its last epoch is gone.
+        if let Some(call) = dir.parent() {
+            let _ = std::fs::remove_dir(call);
+        }
+        std::io::Result::Ok(())
+    });
+    if let Ok(Err(error)) = removed.await {
+        warn!(kind = ?error.kind(), "a delivered spool directory cannot be removed");
+    }
+}
+
+/// Asks until the edge answers, with growing pauses.
+async fn insist<T, F>(mut ask: impl FnMut() -> F) -> Result<T, Sealed>
+where
+    F: Future<Output = Result<T, EdgeError>>,
+{
+    let mut pause = PAUSE_MIN;
+    loop {
+        match ask().await {
+            Ok(answer) => return Ok(answer),
+            Err(EdgeError::Sealed) => return Err(Sealed),
+            Err(EdgeError::Unreachable) => {}
+            // A key or a deployment out of step: it will be mended, the data must not be lost.
+            Err(error @ (EdgeError::Claimed | EdgeError::Refused { .. })) => {
+                warn!(%error, "the edge refuses a delivery");
+            }
+        }
+        tokio::time::sleep(jitter(pause)).await;
+        pause = (pause * 2).min(PAUSE_MAX);
+    }
+}
+
+/// Between half and all of `pause`, so that many calls do not come back at once.
+fn jitter(pause: Duration) -> Duration {
+    let mut byte = [0_u8];
+    // Without randomness the pause is whole.
+    let share = getrandom::fill(&mut byte).map_or(255, |()| u32::from(byte[0]));
+    pause / 2 + pause / 2 * share / 255
+}

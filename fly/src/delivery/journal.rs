@@ -1,0 +1,133 @@
+//! Entries on their way to the edge.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::time::Duration;
+
+use nexus_core::journal::{Entry, What};
+use nexus_core::voice_link::{JournalAnswer, JournalRequest};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::{Control, ControlSender, PAUSE_MAX, Progress, Sealed, insist};
+use crate::edge::EdgeClient;
+use crate::metrics::Metrics;
+use crate::spool::{Meta, entries_from};
+
+/// Entries of one request at most.
+const BATCH_MAX: usize = 500;
+/// How long an entry waits for company.
+const GATHER: Duration = Duration::from_secs(1);
+
+pub(super) struct Journal<'a> {
+    pub(super) edge: &'a EdgeClient,
+    pub(super) metrics: &'a Metrics,
+    pub(super) meta: Meta,
+    pub(super) dir: &'a Path,
+    pub(super) control: Option<&'a ControlSender>,
+    pub(super) progress: &'a watch::Sender<Progress>,
+}
+
+impl Journal<'_> {
+    /// Delivers until the call writes no more; the number of the last entry.
+    pub(super) async fn run(self, mut written: UnboundedReceiver<Entry>) -> Result<u32, Sealed> {
+        let mut queue: VecDeque<Entry> = VecDeque::new();
+        let mut last_seq = 0;
+        loop {
+            let open = gather(&mut written, &mut queue).await;
+            if let Some(last) = queue.back() {
+                last_seq = last.seq;
+            }
+            let delivered = self.deliver(&mut queue).await;
+            if delivered.is_err() {
+                self.forget(queue.len());
+                written.close();
+                while written.recv().await.is_some() {
+                    self.forget(1);
+                }
+                return Err(Sealed);
+            }
+            if !open {
+                return Ok(last_seq);
+            }
+        }
+    }
+
+    fn forget(&self, entries: usize) {
+        self.metrics.spool_entries.dec_by(i64::try_from(entries).unwrap_or(i64::MAX));
+    }
+
+    /// Sends what is queued until the edge has all of it.
+    async fn deliver(&self, queue: &mut VecDeque<Entry>) -> Result<(), Sealed> {
+        while let Some(first) = queue.front() {
+            let from_seq = first.seq;
+            let request = JournalRequest {
+                epoch: self.meta.epoch,
+                from_seq,
+                entries: queue.iter().take(BATCH_MAX).cloned().collect(),
+            };
+            let answer = insist(|| self.edge.journal(self.meta.call, &request)).await;
+            let answer = answer.inspect_err(|Sealed| {
+                self.progress.send_modify(|progress| progress.sealed = true);
+            })?;
+            self.tell(&answer);
+            let before = queue.len();
+            while queue.front().is_some_and(|entry| entry.seq < answer.next_seq) {
+                queue.pop_front();
+            }
+            self.forget(before - queue.len());
+            self.progress
+                .send_modify(|progress| progress.acknowledged = answer.next_seq.saturating_sub(1));
+            if answer.next_seq < from_seq {
+                self.go_back(queue, answer.next_seq, from_seq);
+            }
+            if answer.next_seq <= from_seq {
+                // It took nothing: not at full speed for ever.
+                sleep(PAUSE_MAX / 10).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// The edge has less than it once acknowledged: the disk still has all.
+    fn go_back(&self, queue: &mut VecDeque<Entry>, from: u32, to: u32) {
+        let missing: Vec<Entry> =
+            entries_from(self.dir, from).into_iter().filter(|entry| entry.seq < to).collect();
+        self.metrics.spool_entries.inc_by(i64::try_from(missing.len()).unwrap_or(i64::MAX));
+        for entry in missing.into_iter().rev() {
+            queue.push_front(entry);
+        }
+    }
+
+    /// What the answer means for the running call.
+    fn tell(&self, answer: &JournalAnswer) {
+        let Some(control) = self.control else { return };
+        // A full channel holds a control already that ends the call.
+        if answer.epoch > self.meta.epoch {
+            let _ = control.try_send(Control::TakenOver);
+        } else if let Some(reason) = answer.ended {
+            let _ = control.try_send(Control::End(reason));
+        }
+    }
+}
+
+/// Waits for entries until a batch is worth sending; whether more may follow.
+async fn gather(written: &mut UnboundedReceiver<Entry>, queue: &mut VecDeque<Entry>) -> bool {
+    let Some(first) = written.recv().await else { return false };
+    queue.push_back(first);
+    let deadline = Instant::now() + GATHER;
+    while queue.len() < BATCH_MAX && !queue.back().is_some_and(|last| ends_a_turn(&last.what)) {
+        match timeout_at(deadline, written.recv()).await {
+            Ok(Some(entry)) => queue.push_back(entry),
+            Ok(None) => return false,
+            Err(_) => break,
+        }
+    }
+    true
+}
+
+/// Entries that are worth a request of their own.
+const fn ends_a_turn(what: &What) -> bool {
+    matches!(what, What::AgentTurn { .. } | What::Disconnected {} | What::Ended { .. })
+}

@@ -1,0 +1,208 @@
+//! The recogniser of one call: its connection, what waits for it, and its clock.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{HeaderValue, header};
+use nexus_core::conversation::Event;
+use nexus_core::journal::Failure;
+use nexus_core::time::CallMs;
+use nexus_core::wire::AudioFormat;
+use rustls::ClientConfig;
+use url::Url;
+
+use super::{CLOSE_STREAM, KEEP_ALIVE, Said, decode};
+use crate::call::clock::AudioClock;
+use crate::link::Incoming;
+use crate::providers::socket::{self, ProviderLink, link_failure};
+use crate::secret::Secret;
+use crate::task::Task;
+
+/// Silence on our side after which the service is told that we are still there.
+const KEEP_ALIVE_AFTER: Duration = Duration::from_secs(4);
+/// Caller audio kept while the connection opens, in ms; the oldest goes first.
+const BACKLOG_MS: u64 = 3_000;
+/// One frame of silence for a connection that has never had audio, in ms.
+const FIRST_SILENCE_MS: usize = 20;
+
+enum State {
+    Connecting(Task<Result<ProviderLink, Failure>>),
+    Open(ProviderLink),
+    /// Lost, refused or finished; opened again only when asked.
+    Closed,
+}
+
+/// Turns caller audio into events of the conversation.
+pub struct Transcriber {
+    url: Url,
+    key: Secret<String>,
+    tls: Arc<ClientConfig>,
+    format: AudioFormat,
+    state: State,
+    backlog: VecDeque<(Bytes, CallMs)>,
+    backlog_bytes: usize,
+    clock: AudioClock,
+    sent_bytes: u64,
+    last_sent: Instant,
+}
+
+impl Transcriber {
+    /// Begins to open the connection in the background.
+    pub fn open(
+        url: Url,
+        key: Secret<String>,
+        tls: Arc<ClientConfig>,
+        format: AudioFormat,
+    ) -> Self {
+        let mut transcriber = Self {
+            url,
+            key,
+            tls,
+            format,
+            state: State::Closed,
+            backlog: VecDeque::new(),
+            backlog_bytes: 0,
+            clock: AudioClock::default(),
+            sent_bytes: 0,
+            last_sent: Instant::now(),
+        };
+        transcriber.reopen();
+        transcriber
+    }
+
+    /// Opens a new connection; the old one, if any, is dropped.
+    pub fn reopen(&mut self) {
+        let (url, tls) = (self.url.clone(), Arc::clone(&self.tls));
+        let key = HeaderValue::from_str(&format!("Token {}", self.key.expose()));
+        self.clock = AudioClock::default();
+        self.state = State::Connecting(Task::spawn(async move {
+            let key = key.map_err(|_| Failure::Auth)?;
+            socket::open(&url, (header::AUTHORIZATION, key), &tls).await
+        }));
+    }
+
+    /// Audio of the caller that has come until `now`.
+    pub fn audio(&mut self, audio: Bytes, now: CallMs) {
+        match &mut self.state {
+            State::Open(_) => self.send(audio, now),
+            State::Connecting(_) => {
+                self.backlog_bytes += audio.len();
+                self.backlog.push_back((audio, now));
+                let most = self.format.bytes_per_ms() * BACKLOG_MS as usize;
+                while self.backlog_bytes > most
+                    && let Some((oldest, _)) = self.backlog.pop_front()
+                {
+                    self.backlog_bytes -= oldest.len();
+                }
+            }
+            State::Closed => {}
+        }
+    }
+
+    fn send(&mut self, audio: Bytes, now: CallMs) {
+        let State::Open(link) = &mut self.state else { return };
+        self.clock.record(audio.len() as u64, self.format, now);
+        self.sent_bytes += audio.len() as u64;
+        self.last_sent = Instant::now();
+        link.binary(audio);
+    }
+
+    /// Audio sent to the service over all connections, in ms: what it charges for.
+    pub fn sent_ms(&self) -> u64 {
+        self.sent_bytes / self.format.bytes_per_ms() as u64
+    }
+
+    /// Keeps the connection alive while there is no audio.
+    pub fn keep_alive(&mut self, now: Instant, call_now: CallMs) {
+        if now.duration_since(self.last_sent) < KEEP_ALIVE_AFTER {
+            return;
+        }
+        let never = self.clock.is_empty();
+        let State::Open(link) = &mut self.state else { return };
+        self.last_sent = now;
+        if never {
+            // Whether KeepAlive alone keeps a fresh connection is not documented: one frame does.
+            let bytes = self.format.bytes_per_ms() * FIRST_SILENCE_MS;
+            self.send(vec![self.format.silence(); bytes].into(), call_now);
+        } else {
+            link.text(KEEP_ALIVE);
+        }
+    }
+
+    /// What the recogniser says next; never returns while there is no connection. Safe to cancel.
+    pub async fn next(&mut self) -> Event {
+        loop {
+            match &mut self.state {
+                State::Closed => std::future::pending().await,
+                State::Connecting(task) => match task.join().await {
+                    Some(Ok(link)) => {
+                        self.state = State::Open(link);
+                        self.last_sent = Instant::now();
+                        self.backlog_bytes = 0;
+                        for (audio, at) in std::mem::take(&mut self.backlog) {
+                            self.send(audio, at);
+                        }
+                        return Event::TranscriberReady;
+                    }
+                    Some(Err(failure)) => return self.failed(failure),
+                    None => return self.failed(Failure::Server),
+                },
+                State::Open(link) => match link.next().await {
+                    Ok(Incoming::Text(text)) => {
+                        if let Some(event) = self.event(&text) {
+                            return event;
+                        }
+                    }
+                    Ok(Incoming::Binary(_) | Incoming::Control) => {}
+                    Ok(Incoming::Closed { code }) => {
+                        // 1008: it cannot read our audio; 1011: it failed or heard nothing.
+                        return self.failed(match code {
+                            Some(1008) => Failure::BadRequest,
+                            Some(1011) => Failure::Server,
+                            _ => Failure::Unreachable,
+                        });
+                    }
+                    Err(error) => return self.failed(link_failure(error)),
+                },
+            }
+        }
+    }
+
+    fn failed(&mut self, failure: Failure) -> Event {
+        self.state = State::Closed;
+        Event::TranscriberFailed(failure)
+    }
+
+    fn event(&mut self, text: &str) -> Option<Event> {
+        match decode(text)? {
+            Said::Results { text, is_final, speech_final, from_ms, to_ms } => Some(Event::Heard {
+                text,
+                is_final,
+                speech_final,
+                from: self.clock.at(from_ms),
+                to: self.clock.at(to_ms),
+            }),
+            Said::SpeechStarted => Some(Event::SpeechStarted),
+            Said::UtteranceEnd => Some(Event::UtteranceEnded),
+            Said::Error => Some(self.failed(Failure::Server)),
+            Said::Other => None,
+        }
+    }
+
+    /// Ends the transcription; what the service still knows is of no use any more.
+    pub async fn close(mut self) {
+        if let State::Open(link) = &mut self.state {
+            link.text(CLOSE_STREAM);
+            link.flush(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// Drops the connection: nobody is there to be heard.
+    pub fn hang_up(&mut self) {
+        self.state = State::Closed;
+        self.backlog.clear();
+        self.backlog_bytes = 0;
+    }
+}

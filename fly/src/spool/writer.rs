@@ -1,0 +1,158 @@
+//! The thread that writes: append-only files, synced at most once a second.
+
+use std::collections::HashMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use nexus_core::journal::Entry;
+use tokio::sync::mpsc::UnboundedSender;
+use tracing::error;
+
+use super::{Job, Meta, SegmentFile, SegmentStart, Written};
+
+/// The journal's name in a spool directory.
+pub(super) const JOURNAL: &str = "journal.jsonl";
+/// The name of a spool directory's description.
+pub(super) const META: &str = "meta.json";
+/// The ending of the empty file that stays in a delivered segment's place, so that a later start can
+/// count it.
+pub(super) const SENT: &str = "sent";
+/// How often journals are synced. That guards against a crash of the system; against a killed
+/// process the write alone does.
+const SYNC_EVERY: Duration = Duration::from_secs(1);
+
+struct Segment {
+    start: SegmentStart,
+    part: PathBuf,
+    file: File,
+}
+
+struct Place {
+    dir: PathBuf,
+    journal: File,
+    is_dirty: bool,
+    segment: Option<Segment>,
+    written: UnboundedSender<Written>,
+}
+
+impl Place {
+    fn open(dir: PathBuf, meta: &Meta, written: UnboundedSender<Written>) -> io::Result<Self> {
+        fs::create_dir_all(&dir)?;
+        fs::write(dir.join(META), serde_json::to_vec(meta)?)?;
+        let journal = OpenOptions::new().create(true).append(true).open(dir.join(JOURNAL))?;
+        Ok(Self { dir, journal, is_dirty: false, segment: None, written })
+    }
+
+    fn entry(&mut self, entry: Entry) -> io::Result<()> {
+        let mut line = serde_json::to_vec(&entry)?;
+        line.push(b'\n');
+        let written = self.journal.write_all(&line);
+        self.is_dirty = true;
+        // With a full disk the entry still goes out, only not over a crash.
+        let _ = self.written.send(Written::Entry(entry));
+        written
+    }
+
+    fn audio(&mut self, start: SegmentStart, bytes: &[u8]) -> io::Result<()> {
+        if self.segment.as_ref().is_none_or(|segment| segment.start != start) {
+            self.end_segment()?;
+            let part = self.dir.join(segment_name(start, "part"));
+            let file = File::create(&part)?;
+            self.segment = Some(Segment { start, part, file });
+        }
+        match &mut self.segment {
+            Some(segment) => segment.file.write_all(bytes),
+            None => Ok(()),
+        }
+    }
+
+    fn end_segment(&mut self) -> io::Result<()> {
+        let Some(segment) = self.segment.take() else { return Ok(()) };
+        let path = self.dir.join(segment_name(segment.start, "seg"));
+        fs::rename(&segment.part, &path)?;
+        let SegmentStart { n, start_ms } = segment.start;
+        let _ = self.written.send(Written::Segment(SegmentFile { n, start_ms, path }));
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        if std::mem::take(&mut self.is_dirty) { self.journal.sync_data() } else { Ok(()) }
+    }
+}
+
+/// `<n>-<start_ms>.<ending>`.
+fn segment_name(start: SegmentStart, ending: &str) -> String {
+    format!("{:06}-{}.{ending}", start.n, start.start_ms)
+}
+
+/// The segment that a file of a spool directory is, complete or not.
+pub(super) fn parse_segment_name(path: &Path) -> Option<SegmentStart> {
+    let ending = path.extension()?.to_str()?;
+    if ending != "part" && ending != "seg" {
+        return None;
+    }
+    let (n, start_ms) = path.file_stem()?.to_str()?.split_once('-')?;
+    Some(SegmentStart { n: n.parse().ok()?, start_ms: start_ms.parse().ok()? })
+}
+
+/// Writes until the last sender is gone.
+pub(super) fn run(jobs: &Receiver<Job>) {
+    let mut places: HashMap<u64, Place> = HashMap::new();
+    let mut synced = Instant::now();
+    loop {
+        match jobs.recv_timeout(SYNC_EVERY) {
+            Ok(job) => {
+                if let Err(error) = carry_out(&mut places, job) {
+                    // Names the operating system's reason and nothing of the call.
+                    error!(kind = ?error.kind(), "the spool cannot be written");
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        if synced.elapsed() >= SYNC_EVERY {
+            for place in places.values_mut() {
+                let _ = place.sync();
+            }
+            synced = Instant::now();
+        }
+    }
+}
+
+fn carry_out(places: &mut HashMap<u64, Place>, job: Job) -> io::Result<()> {
+    match job {
+        Job::Open { key, dir, meta, written } => {
+            places.insert(key, Place::open(dir, &meta, written)?);
+        }
+        Job::Entry { key, entry } => {
+            if let Some(place) = places.get_mut(&key) {
+                place.entry(entry)?;
+            }
+        }
+        Job::Audio { key, segment, bytes } => {
+            if let Some(place) = places.get_mut(&key) {
+                place.audio(segment, &bytes)?;
+            }
+        }
+        Job::SegmentEnd { key } => {
+            if let Some(place) = places.get_mut(&key) {
+                place.end_segment()?;
+            }
+        }
+        Job::Close { key } => {
+            if let Some(mut place) = places.remove(&key) {
+                place.end_segment()?;
+                place.sync()?;
+            }
+        }
+        Job::Flush { done } => {
+            let synced = places.values_mut().try_for_each(Place::sync);
+            let _ = done.send(());
+            synced?;
+        }
+    }
+    Ok(())
+}

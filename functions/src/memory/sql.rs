@@ -1,0 +1,141 @@
+//! [`Sql`] over `SQLite` in memory.
+
+use std::cell::RefCell;
+
+use bytes::Bytes;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, ErrorCode, ToSql, params_from_iter};
+use serde_json::{Map, Number, Value as Json};
+
+use crate::port::{Rows, Sql, SqlError, Statement, Value};
+
+/// A database that lives as long as this value.
+#[derive(Debug)]
+pub struct MemorySql {
+    connection: RefCell<Connection>,
+    faults: RefCell<u32>,
+}
+
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Int(value) => ValueRef::Integer(*value),
+            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+        }))
+    }
+}
+
+impl MemorySql {
+    /// An empty database.
+    pub fn empty() -> Result<Self, SqlError> {
+        let connection = Connection::open_in_memory().map_err(|error| broken(&error))?;
+        Ok(Self { connection: RefCell::new(connection), faults: RefCell::new(0) })
+    }
+
+    /// A database with `migrations` applied in order.
+    pub fn migrated(migrations: &[&str]) -> Result<Self, SqlError> {
+        let sql = Self::empty()?;
+        for migration in migrations {
+            sql.connection.borrow().execute_batch(migration).map_err(|error| broken(&error))?;
+        }
+        Ok(sql)
+    }
+
+    /// Makes the batch after the next `after` ones fail as unavailable, unapplied.
+    pub fn fail_after(&self, after: u32) {
+        *self.faults.borrow_mut() = after + 1;
+    }
+
+    fn due_fault(&self) -> bool {
+        let mut faults = self.faults.borrow_mut();
+        if *faults == 0 {
+            return false;
+        }
+        *faults -= 1;
+        *faults == 0
+    }
+
+    /// Every row of every table as text: for proving that something is *not* there.
+    pub fn dump(&self) -> Result<String, SqlError> {
+        let connection = self.connection.borrow();
+        let mut tables = connection
+            .prepare("SELECT name FROM sqlite_master WHERE type = 'table'")
+            .map_err(|error| broken(&error))?;
+        let names = tables
+            .query_map([], |row| row.get::<_, String>(0))
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(|error| broken(&error))?;
+        let mut text = String::new();
+        for name in names {
+            let rows = query(&connection, &format!("SELECT * FROM {name}"), &[])?;
+            text.push_str(&String::from_utf8_lossy(&rows.0));
+            text.push('\n');
+        }
+        Ok(text)
+    }
+}
+
+fn broken(error: &rusqlite::Error) -> SqlError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::ConstraintViolation) => SqlError::Conflict,
+        _ => SqlError::Unavailable(error.to_string()),
+    }
+}
+
+fn json(value: ValueRef<'_>) -> Json {
+    match value {
+        ValueRef::Null | ValueRef::Blob(_) => Json::Null,
+        ValueRef::Integer(value) => Json::from(value),
+        ValueRef::Real(value) => Number::from_f64(value).map_or(Json::Null, Json::Number),
+        ValueRef::Text(text) => Json::from(String::from_utf8_lossy(text)),
+    }
+}
+
+fn query(connection: &Connection, sql: &str, params: &[Value]) -> Result<Rows, SqlError> {
+    let mut statement = connection.prepare_cached(sql).map_err(|error| broken(&error))?;
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
+    let mut rows =
+        statement.query(params_from_iter(params)).map_err(|error| broken(&error))?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next().map_err(|error| broken(&error))? {
+        let mut object = Map::new();
+        for (at, column) in columns.iter().enumerate() {
+            let value = row.get_ref(at).map_err(|error| broken(&error))?;
+            object.insert(column.clone(), json(value));
+        }
+        all.push(Json::Object(object));
+    }
+    let bytes = serde_json::to_vec(&all).map_err(|e| SqlError::Malformed(e.to_string()))?;
+    Ok(Rows(Bytes::from(bytes)))
+}
+
+/// Lets other tasks run first, as a database on the other side of a network would.
+async fn elsewhere() {
+    let mut waited = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut waited, true) {
+            return std::task::Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        std::task::Poll::Pending
+    })
+    .await;
+}
+
+impl Sql for MemorySql {
+    async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, SqlError> {
+        elsewhere().await;
+        if self.due_fault() {
+            return Err(SqlError::Unavailable("a fault that a test asked for".to_owned()));
+        }
+        let mut connection = self.connection.borrow_mut();
+        let transaction = connection.transaction().map_err(|error| broken(&error))?;
+        let mut all = Vec::with_capacity(statements.len());
+        for statement in &statements {
+            all.push(query(&transaction, statement.sql, &statement.params)?);
+        }
+        transaction.commit().map_err(|error| broken(&error))?;
+        Ok(all)
+    }
+}

@@ -1,0 +1,227 @@
+//! The JSON that the service sends, and what clients say in text frames.
+
+use serde_json::{Value, json};
+
+use super::query::ListenQuery;
+
+/// A word of a transcript; times in milliseconds of the connection's audio.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Word {
+    /// As spoken, with case and punctuation.
+    pub(super) text: String,
+    pub(super) start_ms: u64,
+    pub(super) end_ms: u64,
+}
+
+impl Word {
+    /// Without case and the punctuation around it.
+    fn plain(&self) -> String {
+        let plain = self.text.trim_matches(|c: char| c.is_ascii_punctuation() || "’—".contains(c));
+        plain.to_lowercase()
+    }
+}
+
+/// Which kind of result this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Finality {
+    /// It may still change.
+    Interim,
+    /// It will not change, and the utterance goes on.
+    Segment,
+    /// It will not change, and a pause has followed.
+    Utterance,
+    /// The client asked for it.
+    Finalize,
+}
+
+/// Builds messages for one connection.
+pub(super) struct Messages {
+    pub(super) request_id: String,
+    pub(super) model_uuid: String,
+    pub(super) created: String,
+    pub(super) query: ListenQuery,
+}
+
+/// Milliseconds as the service's seconds.
+fn seconds(ms: u64) -> f64 {
+    ms as f64 / 1000.0
+}
+
+impl Messages {
+    /// `Results` for the audio from `start_ms` to `end_ms`.
+    pub(super) fn results(&self, finality: Finality, from: u64, to: u64, words: &[Word]) -> Value {
+        json!({
+            "type": "Results",
+            "channel_index": [0, 1],
+            "duration": seconds(to.saturating_sub(from)),
+            "start": seconds(from),
+            "is_final": finality != Finality::Interim,
+            "speech_final": matches!(finality, Finality::Utterance | Finality::Finalize),
+            "from_finalize": finality == Finality::Finalize,
+            "channel": {"alternatives": [self.alternative(words)]},
+            "metadata": {
+                "request_id": self.request_id,
+                "model_info": self.model_info(),
+                "model_uuid": self.model_uuid,
+            },
+        })
+    }
+
+    fn alternative(&self, words: &[Word]) -> Value {
+        let punctuate = self.query.punctuate;
+        let shown = |word: &Word| if punctuate { word.text.clone() } else { word.plain() };
+        let texts: Vec<String> = words.iter().map(shown).filter(|text| !text.is_empty()).collect();
+        let multi = self.query.language == "multi";
+        let words: Vec<Value> = words
+            .iter()
+            .map(|word| {
+                let mut value = json!({
+                    "word": word.plain(), "start": seconds(word.start_ms),
+                    "end": seconds(word.end_ms), "confidence": 0.99,
+                });
+                if let Some(fields) = value.as_object_mut() {
+                    if punctuate {
+                        fields.insert("punctuated_word".to_owned(), word.text.as_str().into());
+                    }
+                    if multi {
+                        fields.insert("language".to_owned(), "en".into());
+                    }
+                }
+                value
+            })
+            .collect();
+        let confidence = if words.is_empty() { 0.0 } else { 0.99 };
+        let mut alternative = json!({
+            "transcript": texts.join(" "), "confidence": confidence, "words": words,
+        });
+        if let Some(fields) = alternative.as_object_mut().filter(|_| multi) {
+            fields.insert("languages".to_owned(), json!(["en"]));
+        }
+        alternative
+    }
+
+    fn model_info(&self) -> Value {
+        let model = self.query.model.as_str();
+        let arch = if self.query.is_nova_3() { "nova-3" } else { model };
+        let name = match model {
+            "nova-3" | "nova-3-general" => "general-nova-3",
+            other => other,
+        };
+        json!({"name": name, "version": "2025-04-17.21547", "arch": arch})
+    }
+
+    pub(super) fn speech_started(at_ms: u64) -> Value {
+        json!({"type": "SpeechStarted", "channel": [0, 1], "timestamp": seconds(at_ms)})
+    }
+
+    pub(super) fn utterance_end(last_word_ms: u64) -> Value {
+        json!({"type": "UtteranceEnd", "channel": [0, 1], "last_word_end": seconds(last_word_ms)})
+    }
+
+    /// The last message of a stream.
+    pub(super) fn metadata(&self, duration_ms: u64) -> Value {
+        json!({
+            "type": "Metadata", "transaction_key": "deprecated", "request_id": self.request_id,
+            "sha256": "0".repeat(64), "created": self.created,
+            "duration": seconds(duration_ms), "channels": 1,
+        })
+    }
+
+    pub(super) fn schema_error(description: &str) -> Value {
+        json!({
+            "type": "Error", "variant": "SchemaError", "description": description,
+            "message": "Could not deserialize the message.",
+        })
+    }
+
+    pub(super) fn configured(&self, keyterms: Option<&Value>) -> Value {
+        if keyterms.is_some() && !self.query.is_nova_3() {
+            return json!({
+                "type": "ConfigureFailure", "request_id": self.request_id,
+                "code": "CONFIGURE_KEYTERMS_NOT_SUPPORTED",
+                "description": "Keyterms are supported by Nova-3 only.",
+            });
+        }
+        let mut answer = json!({"type": "ConfigureSuccess", "request_id": self.request_id});
+        if let (Some(fields), Some(keyterms)) = (answer.as_object_mut(), keyterms) {
+            fields.insert("keyterms".to_owned(), keyterms.clone());
+        }
+        answer
+    }
+}
+
+/// What a client's text frame asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Command {
+    KeepAlive,
+    Finalize,
+    CloseStream,
+    /// New keyterms, if the message has any.
+    Configure(Option<Value>),
+}
+
+impl Command {
+    /// Reads a text frame; the error says what is wrong with it.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let value: Value =
+            serde_json::from_str(text).map_err(|_error| "The message is not JSON.".to_owned())?;
+        let only = |allowed: &[&str]| {
+            let unknown = value.as_object().into_iter().flat_map(serde_json::Map::keys);
+            let mut unknown = unknown.filter(|key| !allowed.contains(&key.as_str()));
+            unknown.next().map_or(Ok(()), |key| Err(format!("unknown field `{key}`")))
+        };
+        match value.get("type").and_then(Value::as_str) {
+            Some("KeepAlive") => only(&["type"]).map(|()| Self::KeepAlive),
+            Some("Finalize") => {
+                only(&["type", "channel"])?;
+                match value.get("channel") {
+                    None => Ok(Self::Finalize),
+                    Some(channel) if channel == &json!(0) => Ok(Self::Finalize),
+                    Some(_) => Err("there is only channel 0".to_owned()),
+                }
+            }
+            Some("CloseStream") => only(&["type"]).map(|()| Self::CloseStream),
+            Some("Configure") => {
+                only(&["type", "keyterms", "features"])?;
+                let keyterms = value.get("keyterms").filter(|terms| !terms.is_null());
+                if keyterms.is_some_and(|terms| !is_list_of_texts(terms)) {
+                    return Err("keyterms is a list of texts".to_owned());
+                }
+                Ok(Self::Configure(keyterms.cloned()))
+            }
+            Some(other) => Err(format!("unknown variant `{other}`")),
+            None => Err("missing field `type`".to_owned()),
+        }
+    }
+}
+
+fn is_list_of_texts(value: &Value) -> bool {
+    value.as_array().is_some_and(|list| list.iter().all(Value::is_string))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_read_strictly() {
+        let parse = Command::parse;
+        assert_eq!(parse(r#"{"type":"KeepAlive"}"#), Ok(Command::KeepAlive));
+        assert_eq!(parse(r#"{"type":"Finalize","channel":0}"#), Ok(Command::Finalize));
+        assert_eq!(parse(r#"{"type":"CloseStream"}"#), Ok(Command::CloseStream));
+        assert_eq!(
+            parse(r#"{"type":"Configure","keyterms":["a"]}"#),
+            Ok(Command::Configure(Some(json!(["a"]))))
+        );
+        for bad in [
+            "KeepAlive",
+            "{}",
+            r#"{"type":"keepalive"}"#,
+            r#"{"type":"KeepAlive","x":1}"#,
+            r#"{"type":"Finalize","channel":1}"#,
+            r#"{"type":"Configure","keyterms":"a"}"#,
+        ] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! All stand-ins on one address.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+use axum::serve::ListenerExt as _;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::faults::{Service, Switchboard};
+use crate::journal::Journal;
+use crate::options::Options;
+use crate::{control, deepgram, elevenlabs, model};
+
+/// What every handler sees.
+pub(crate) struct Shared {
+    pub(crate) options: Options,
+    pub(crate) switchboard: Switchboard,
+    pub(crate) journal: Journal,
+}
+
+impl Shared {
+    /// Counts a connection as open until the guard is dropped.
+    pub(crate) fn open(self: &Arc<Self>, service: Service) -> OpenGuard {
+        self.switchboard.count(service, |counters| {
+            counters.connections += 1;
+            counters.open += 1;
+        });
+        OpenGuard { shared: Arc::clone(self), service }
+    }
+
+    pub(crate) fn count_refused(&self, service: Service) {
+        self.switchboard.count(service, |counters| counters.refused += 1);
+    }
+}
+
+/// A connection that is open.
+pub(crate) struct OpenGuard {
+    shared: Arc<Shared>,
+    service: Service,
+}
+
+impl Drop for OpenGuard {
+    fn drop(&mut self) {
+        self.shared.switchboard.count(self.service, |c| c.open = c.open.saturating_sub(1));
+    }
+}
+
+/// Running stand-ins; dropping this stops them.
+pub struct StandIns {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    _stop: oneshot::Sender<()>,
+    task: JoinHandle<io::Result<()>>,
+}
+
+impl StandIns {
+    /// Binds the port and serves in the background.
+    pub async fn start(options: Options) -> io::Result<Self> {
+        let journal = Journal::open(options.log.as_deref())?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared { options, switchboard: Switchboard::default(), journal });
+        let app = router(Arc::clone(&shared));
+        let (stop, stopped) = oneshot::channel::<()>();
+        // Small frames must not wait for each other (Nagle).
+        let listener = listener.tap_io(|stream| {
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "no TCP_NODELAY");
+            }
+        });
+        let task = tokio::spawn(async move {
+            tokio::select! {
+                result = async { axum::serve(listener, app).await } => result,
+                _closed = stopped => Ok(()),
+            }
+        });
+        Ok(Self { address, shared, _stop: stop, task })
+    }
+
+    /// Where they listen.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Faults and counters, without going through HTTP.
+    pub fn switchboard(&self) -> &Switchboard {
+        &self.shared.switchboard
+    }
+
+    /// Runs until the server fails.
+    pub async fn wait(self) -> io::Result<()> {
+        self.task.await.map_err(io::Error::other)?
+    }
+}
+
+fn router(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route("/health", get(control::health))
+        .route("/control", get(control::counters).post(control::change))
+        .route("/v1/listen", get(deepgram::listen))
+        .route("/v1/text-to-speech/{voice}/multi-stream-input", get(elevenlabs::speak))
+        .route("/v1/chat/completions", post(model::complete))
+        .route("/v1/models", get(model::list))
+        .with_state(shared)
+}

@@ -1,0 +1,6 @@
+//! The commands.
+
+pub(crate) mod call;
+pub(crate) mod flags;
+pub(crate) mod test;
+pub(crate) mod up;
