@@ -16,12 +16,12 @@ use crate::exchange::Incoming;
 use crate::port::{CellStores, World};
 
 /// How long an access token is valid, in seconds.
-pub const ACCESS_SECONDS: i64 = 900;
+pub(crate) const ACCESS_SECONDS: i64 = 900;
 const TYP: &str = "at+jwt";
 
 /// A person, as an access token says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Person {
+pub(crate) struct Person {
     /// Who.
     #[serde(rename = "sub")]
     pub user: UserId,

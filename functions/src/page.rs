@@ -20,7 +20,7 @@ pub(crate) struct Page {
 
 /// A list answer.
 #[derive(Debug, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "{T}List"))]
 pub(crate) struct List<T> {
     /// The rows.
     pub data: Vec<T>,

@@ -6,15 +6,22 @@ mod operations;
 mod page;
 mod types;
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value as Json, json};
 
 use self::operations::Shape;
 use self::types::Types;
 use crate::error::Kind;
-use crate::exchange::PROBLEM_JSON;
 use crate::route::{Access, ROUTES, Route, Takes};
 
 pub use page::page;
+
+/// Error responses by name: the codes that they may carry.
+type Refusals = Map<String, Json>;
+
+/// The content type of every error.
+const PROBLEM_JSON: &str = "application/problem+json";
 
 const INTRODUCTION: &str = "\
 Put an AI agent on the phone and in the browser.
@@ -39,12 +46,13 @@ const TAGS: &[(&str, &str)] = &[
 pub fn document() -> Json {
     let mut types = Types::new();
     let mut paths = Map::new();
+    let mut refusals = Refusals::new();
     for route in ROUTES {
         let shape = operations::shape(route.operation, &mut types);
         let path = paths.entry(route.path).or_insert_with(|| json!({}));
         if let Some(path) = path.as_object_mut() {
             let method = route.method.as_str().to_ascii_lowercase();
-            path.insert(method, operation(route, shape));
+            path.insert(method, operation(route, shape, &mut refusals));
         }
     }
     let mut schemas = types.definitions(&mut paths);
@@ -65,6 +73,7 @@ pub fn document() -> Json {
         "paths": paths,
         "components": {
             "schemas": schemas,
+            "responses": refusals,
             "securitySchemes": {
                 "accessToken": {
                     "type": "http",
@@ -83,14 +92,14 @@ pub fn document() -> Json {
     })
 }
 
-fn operation(route: &Route, shape: Shape) -> Json {
+fn operation(route: &Route, shape: Shape, refusals: &mut Refusals) -> Json {
     let mut parameters = path_parameters(route.path);
     parameters.extend(shape.parameters);
     let mut operation = json!({
         "operationId": route.id,
         "tags": [shape.tag],
         "summary": route.summary.trim(),
-        "responses": responses(route, shape.answer, &shape.errors),
+        "responses": responses(route, shape.answer, &shape.errors, refusals),
     });
     let security = match route.access {
         Access::Public => json!([]),
@@ -172,22 +181,33 @@ fn kinds(route: &Route, own: &[Kind]) -> Vec<Kind> {
     kinds
 }
 
-fn responses(route: &Route, answer: (u16, Json), own: &[Kind]) -> Json {
+/// Success by itself, errors by reference: one shared response for all kinds of a status.
+fn responses(route: &Route, answer: (u16, Json), own: &[Kind], shared: &mut Refusals) -> Json {
+    let mut by_status: BTreeMap<u16, Vec<Kind>> = BTreeMap::new();
+    for kind in kinds(route, own) {
+        by_status.entry(kind.status()).or_default().push(kind);
+    }
     let mut responses = Map::new();
     responses.insert(answer.0.to_string(), answer.1);
-    for kind in kinds(route, own) {
-        let line = format!("`{}`: {}.", kind.code(), kind.title());
-        let entry = responses.entry(kind.status().to_string()).or_insert_with(|| {
-            json!({
-                "description": "",
-                "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-            })
-        });
-        let before = entry["description"].as_str().unwrap_or_default();
-        let joined = if before.is_empty() { line } else { format!("{before} {line}") };
-        entry["description"] = json!(joined);
+    for (status, kinds) in by_status {
+        let codes: Vec<&str> = kinds.iter().map(|kind| kind.code()).collect();
+        let name = codes.join("-");
+        responses.insert(
+            status.to_string(),
+            json!({"$ref": format!("#/components/responses/{name}")}),
+        );
+        shared.entry(name).or_insert_with(|| refusal(&kinds));
     }
     Json::Object(responses)
+}
+
+fn refusal(kinds: &[Kind]) -> Json {
+    let lines: Vec<String> =
+        kinds.iter().map(|kind| format!("`{}`: {}.", kind.code(), kind.title())).collect();
+    json!({
+        "description": lines.join(" "),
+        "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    })
 }
 
 fn problem_schema() -> Json {

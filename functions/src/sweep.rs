@@ -6,6 +6,7 @@ use nexus_core::id::CallId;
 use serde::Deserialize;
 
 use crate::auth;
+use crate::auth::forget_leftovers;
 use crate::error::Problem;
 use crate::idempotency;
 use crate::port::{CellStores, Level, Rows, Sql, World};
@@ -82,11 +83,14 @@ async fn sweep_cell<W: World>(
             ),
         ])
         .await?;
-    let ids = |at: usize| rows.get(at).map(Rows::read::<Id>).transpose().map(Option::unwrap_or_default);
+    let ids = |at: usize| {
+        rows.get(at).map(Rows::read::<Id>).transpose().map(Option::unwrap_or_default)
+    };
     let mut swept = Swept { lost: ids(1)?.len(), unanswered: ids(2)?.len(), sealed: 0 };
     for call in ids(3)? {
         swept.sealed += usize::from(seal(world, stores, call.id).await?);
     }
     auth::forget_leftovers(world, stores).await?;
+    forget_leftovers(world, stores).await?;
     Ok(swept)
 }

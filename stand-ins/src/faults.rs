@@ -164,6 +164,15 @@ impl Switchboard {
         Ok(())
     }
 
+    /// Cuts every open connection of every service.
+    pub(crate) fn cut_all(&self) {
+        self.drops.send_modify(|drops| {
+            for service in [Service::Stt, Service::Model, Service::Tts] {
+                *drops.entry(service).or_default() += 1;
+            }
+        });
+    }
+
     /// Faults of a service now.
     pub fn faults(&self, service: Service) -> Faults {
         self.with(|state| state.faults.get(&service).copied().unwrap_or_default())

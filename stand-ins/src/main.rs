@@ -33,7 +33,7 @@ async fn serve(args: Vec<String>) -> Result<(), String> {
     let options = Options::parse(args).map_err(|error| error.to_string())?;
     let port = options.port;
     let (cell, stand_ins) = (options.cell, StandIns::start(options).await);
-    let stand_ins = stand_ins.map_err(|error| match error.kind() {
+    let mut stand_ins = stand_ins.map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => format!("port {port} is in use: choose another with --port"),
         _ => error.to_string(),
     })?;

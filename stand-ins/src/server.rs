@@ -8,7 +8,6 @@ use axum::Router;
 use axum::routing::{get, post};
 use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::faults::{Service, Switchboard};
@@ -50,11 +49,10 @@ impl Drop for OpenGuard {
     }
 }
 
-/// Running stand-ins; dropping this stops them.
+/// Running stand-ins. Dropping this stops them and cuts every connection.
 pub struct StandIns {
     address: SocketAddr,
     shared: Arc<Shared>,
-    _stop: oneshot::Sender<()>,
     task: JoinHandle<io::Result<()>>,
 }
 
@@ -66,20 +64,14 @@ impl StandIns {
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared { options, switchboard: Switchboard::default(), journal });
         let app = router(Arc::clone(&shared));
-        let (stop, stopped) = oneshot::channel::<()>();
         // Small frames must not wait for each other (Nagle).
         let listener = listener.tap_io(|stream| {
             if let Err(error) = stream.set_nodelay(true) {
                 tracing::debug!(%error, "no TCP_NODELAY");
             }
         });
-        let task = tokio::spawn(async move {
-            tokio::select! {
-                result = async { axum::serve(listener, app).await } => result,
-                _closed = stopped => Ok(()),
-            }
-        });
-        Ok(Self { address, shared, _stop: stop, task })
+        let task = tokio::spawn(async move { axum::serve(listener, app).await });
+        Ok(Self { address, shared, task })
     }
 
     /// Where they listen.
@@ -93,8 +85,15 @@ impl StandIns {
     }
 
     /// Runs until the server fails.
-    pub async fn wait(self) -> io::Result<()> {
-        self.task.await.map_err(io::Error::other)?
+    pub async fn wait(&mut self) -> io::Result<()> {
+        (&mut self.task).await.map_err(io::Error::other)?
+    }
+}
+
+impl Drop for StandIns {
+    fn drop(&mut self) {
+        self.task.abort();
+        self.shared.switchboard.cut_all();
     }
 }
 

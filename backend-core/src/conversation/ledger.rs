@@ -147,19 +147,23 @@ impl Ledger {
         if self.is_playing() { Some(now.min(self.play_end)) } else { self.last_played }
     }
 
-    /// Whether the caller heard all that the voice was given.
+    /// Whether the caller heard all that the voice was given, but for white space.
     pub(super) fn is_heard(&self) -> bool {
-        self.first_sent.is_some() && !self.is_playing() && self.heard == self.spoken
+        self.first_sent.is_some() && !self.is_playing() && self.is_blank_from(self.heard)
     }
 
     /// Whether all that the voice was given has been sent, but for white space.
     pub(super) fn is_sent(&self) -> bool {
-        self.text.get(self.sent..self.spoken).is_none_or(|rest| rest.trim().is_empty())
+        self.is_blank_from(self.sent)
     }
 
     /// What the caller heard.
     pub(super) fn heard(&self) -> &str {
         self.text.get(..self.heard).unwrap_or_default()
+    }
+
+    fn is_blank_from(&self, at: usize) -> bool {
+        self.text.get(at..self.spoken).is_none_or(|rest| rest.trim().is_empty())
     }
 }
 

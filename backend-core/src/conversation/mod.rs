@@ -33,7 +33,8 @@ use crate::journal::{Failure, What};
 use crate::time::CallMs;
 use crate::wire::ServerMessage;
 
-/// One reply of the agent in this process, counted from 1.
+/// One reply of the agent in this process, counted from 1. A reply whose model or voice failed and
+/// is asked again goes on under a new id for that stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReplyId(pub u32);
 
@@ -188,13 +189,14 @@ pub enum Action {
         /// Of which reply.
         reply: ReplyId,
     },
-    /// Say a clause. The clauses of a reply follow one another; together they are its spoken text.
+    /// Say a clause. The clauses of one id follow one another; together they are its spoken text.
+    /// (The id of a voice that takes over begins with what the failed one had not sent.)
     Speak {
         /// Of which reply.
         reply: ReplyId,
         /// The clause, with its trailing white space.
         text: String,
-        /// Byte offset of the clause in the reply's spoken text.
+        /// Byte offset of the clause in the id's spoken text.
         offset: usize,
     },
     /// No clause follows for this reply.

@@ -94,37 +94,134 @@ fn bytes() -> Json {
     json!({"type": "string", "format": "binary"})
 }
 
+/// Where a voice server's call is, and that it is signed with the body's hash.
+fn from_voice_server<Q: JsonSchema, A: JsonSchema>(types: &mut Types) -> Shape {
+    Shape::new("Voice servers", answers::<A>(types, 200))
+        .takes(types.read::<Q>())
+        .with([body_hash()])
+}
+
+fn recording() -> Shape {
+    let source = json!({"type": "string", "enum": ["client"]});
+    let text = json!({"type": "string"});
+    Shape::new("Calls", content(200, "The WAV, or the part asked for (206).", "audio/wav", &bytes()))
+        .with([
+            parameter("query", "source", &source, "The browser's own recording instead."),
+            parameter("header", "Range", &text, "One range of bytes."),
+            parameter("header", "If-Range", &text, "The range counts for this ETag alone."),
+            parameter("header", "If-None-Match", &text, "304 if the recording is still this."),
+        ])
+        .refuses([Kind::RangeNotSatisfiable])
+}
+
+fn client_recording() -> Shape {
+    let source = json!({"type": "string", "enum": ["client"]});
+    Shape::new("Calls", nothing())
+        .takes(bytes())
+        .with([
+            required(parameter("query", "source", &source, "Always `client`.")),
+            body_hash(),
+        ])
+        .refuses([Kind::BadRequest, Kind::UnsupportedMediaType])
+        .refuses([Kind::HashMismatch, Kind::Conflict])
+}
+
+fn segment(types: &mut Types) -> Shape {
+    let start = json!({"type": "integer", "minimum": 0});
+    let start = parameter("query", "start_ms", &start, "Where it begins on the call's clock.");
+    Shape::new("Voice servers", answers::<voice_link::SegmentAnswer>(types, 200))
+        .takes(bytes())
+        .with([required(start), body_hash()])
+        .refuses([Kind::BadRequest, Kind::Conflict, Kind::Sealed])
+}
+
 /// What `operation` takes and answers.
+#[expect(clippy::too_many_lines, reason = "one arm per operation")]
 pub(super) fn shape(operation: Operation, types: &mut Types) -> Shape {
     match operation {
-        Operation::Health | Operation::OpenApi | Operation::Docs => service(operation, types),
-        Operation::Register
-        | Operation::Login
-        | Operation::Refresh
-        | Operation::Logout
-        | Operation::Me => accounts(operation, types),
+        Operation::Health => {
+            let deep = json!({"type": "integer", "enum": [1]});
+            Shape::new("Service", answers::<Health>(types, 200))
+                .with([parameter("query", "deep", &deep, "Ask the stores too.")])
+        }
+        Operation::OpenApi => {
+            let any = json!({"type": "object"});
+            Shape::new("Service", content(200, "The document.", "application/json", &any))
+        }
+        Operation::Docs => {
+            let text = json!({"type": "string"});
+            Shape::new("Service", content(200, "The page.", "text/html", &text))
+        }
+        Operation::Register => Shape::new("Accounts", answers::<Registered>(types, 201))
+            .takes(types.read::<RegisterRequest>())
+            .refuses([Kind::InvalidField, Kind::WrongCell]),
+        Operation::Login => Shape::new("Accounts", answers::<LoggedIn>(types, 200))
+            .takes(types.read::<LoginRequest>())
+            .refuses([Kind::InvalidCredentials, Kind::InvalidField, Kind::WrongCell]),
+        Operation::Refresh => Shape::new("Accounts", answers::<Tokens>(types, 200))
+            .takes(types.read::<RefreshRequest>())
+            .refuses([Kind::InvalidCredentials, Kind::WrongCell]),
+        Operation::Logout => Shape::new("Accounts", nothing())
+            .takes(types.read::<RefreshRequest>())
+            .refuses([Kind::WrongCell]),
+        Operation::Me => Shape::new("Accounts", answers::<Who>(types, 200)),
         Operation::GetOrg => Shape::new("Organisation", answers::<OrgView>(types, 200)),
         Operation::PatchOrg => Shape::new("Organisation", answers::<OrgView>(types, 200))
             .takes(types.read::<OrgPatch>())
             .refuses([Kind::InvalidField]),
-        Operation::ListAgents
-        | Operation::CreateAgent
-        | Operation::GetAgent
-        | Operation::PatchAgent
-        | Operation::DeleteAgent
-        | Operation::ListAgentVersions => agents(operation, types),
-        Operation::ListCalls
-        | Operation::CreateCall
-        | Operation::GetCall
-        | Operation::EndCall
-        | Operation::GetTranscript
-        | Operation::ListCallEvents
-        | Operation::GetRecording
-        | Operation::PutClientRecording => calls(operation, types),
-        Operation::ClaimCall
-        | Operation::AppendJournal
-        | Operation::PutSegment
-        | Operation::ReportCall
-        | Operation::Heartbeat => voice_servers(operation, types),
+        Operation::ListAgents => Shape::new("Agents", answers::<List<AgentView>>(types, 200))
+            .with(paging())
+            .refuses([Kind::BadRequest]),
+        Operation::CreateAgent => Shape::new("Agents", answers::<AgentView>(types, 201))
+            .takes(types.read::<AgentSettings>())
+            .with([idempotency()])
+            .refuses([Kind::BadRequest, Kind::IdempotencyMismatch])
+            .refuses([Kind::InvalidField, Kind::NotSupportedYet]),
+        Operation::GetAgent => Shape::new("Agents", answers::<AgentView>(types, 200)),
+        Operation::PatchAgent => Shape::new("Agents", answers::<AgentView>(types, 200))
+            .takes(types.patch::<AgentSettings>(
+                "AgentPatch",
+                "A JSON merge patch (RFC 7396) of an agent's settings: members that are absent \
+                 stay, null brings the default back.",
+            ))
+            .refuses([Kind::InvalidField, Kind::NotSupportedYet, Kind::Conflict]),
+        Operation::DeleteAgent => Shape::new("Agents", nothing()),
+        Operation::ListAgentVersions => {
+            Shape::new("Agents", answers::<List<AgentVersionView>>(types, 200))
+                .with(paging())
+                .refuses([Kind::BadRequest])
+        }
+        Operation::ListCalls => Shape::new("Calls", answers::<List<CallView>>(types, 200))
+            .with(paging())
+            .refuses([Kind::BadRequest]),
+        Operation::CreateCall => Shape::new("Calls", answers::<CreatedCall>(types, 201))
+            .takes(types.read::<CreateCall>())
+            .with([idempotency()])
+            .refuses([Kind::BadRequest, Kind::IdempotencyMismatch])
+            .refuses([Kind::InvalidField, Kind::NotSupportedYet]),
+        Operation::GetCall | Operation::EndCall => {
+            Shape::new("Calls", answers::<CallView>(types, 200))
+        }
+        Operation::GetTranscript => Shape::new("Calls", answers::<Transcript>(types, 200)),
+        Operation::ListCallEvents => Shape::new("Calls", answers::<List<EpochEntry>>(types, 200))
+            .with(paging())
+            .refuses([Kind::BadRequest]),
+        Operation::GetRecording => recording(),
+        Operation::PutClientRecording => client_recording(),
+        Operation::ClaimCall => {
+            from_voice_server::<voice_link::ClaimRequest, voice_link::ClaimAnswer>(types)
+                .refuses([Kind::Claimed])
+        }
+        Operation::AppendJournal => {
+            from_voice_server::<voice_link::JournalRequest, voice_link::JournalAnswer>(types)
+                .refuses([Kind::InvalidField, Kind::Sealed])
+        }
+        Operation::PutSegment => segment(types),
+        Operation::ReportCall => {
+            from_voice_server::<voice_link::ReportRequest, voice_link::ReportAnswer>(types)
+        }
+        Operation::Heartbeat => {
+            from_voice_server::<voice_link::HeartbeatRequest, voice_link::HeartbeatAnswer>(types)
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The schemas of the types that travel: as read for requests, as written for answers.
 
+use nexus_core::id::{AgentId, CallId, ServerId};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value as Json, json};
@@ -39,21 +40,31 @@ impl Types {
         self.written.subschema_for::<T>().to_value()
     }
 
+    /// A merge patch of what is read as `T`: the same members, none of them required.
+    pub(super) fn patch<T: JsonSchema>(&mut self, name: &str, description: &str) -> Json {
+        self.read.subschema_for::<T>();
+        let whole = self.read.definitions().get(T::schema_name().as_ref());
+        let mut schema = whole.cloned().unwrap_or_else(|| json!({}));
+        if let Some(members) = schema.as_object_mut() {
+            members.remove("required");
+            members.insert("description".to_owned(), json!(description));
+        }
+        self.read.definitions_mut().insert(name.to_owned(), schema);
+        json!({"$ref": format!("{PREFIX}read.{name}")})
+    }
+
     /// All schemas by public name, with the references in them and in `paths` set right. A type that
     /// is read otherwise than it is written (members with defaults) stands there twice.
     pub(super) fn definitions(mut self, paths: &mut Map<String, Json>) -> Map<String, Json> {
-        // Path parameters mention these without a type.
-        for written in ["AgentId", "CallId", "ServerId"] {
-            debug_assert!(!written.is_empty());
-        }
-        self.written.subschema_for::<nexus_core::id::AgentId>();
-        self.written.subschema_for::<nexus_core::id::CallId>();
-        self.written.subschema_for::<nexus_core::id::ServerId>();
+        // Path parameters mention these by name.
+        self.written.subschema_for::<AgentId>();
+        self.written.subschema_for::<CallId>();
+        self.written.subschema_for::<ServerId>();
         let written = self.written.take_definitions(true);
         let mut read = self.read.take_definitions(true);
         let split = differing(&read, &written);
         let place = |name: &str| match name.strip_prefix("read.") {
-            Some(name) if split.contains(&name.to_owned()) => format!("{}Input", public(name)),
+            Some(name) if split.iter().any(|one| one == name) => format!("{}Input", public(name)),
             Some(name) => public(name),
             None => public(name),
         };
@@ -100,7 +111,7 @@ fn differing(read: &Map<String, Json>, written: &Map<String, Json>) -> Vec<Strin
 
 /// The name that clients see.
 fn public(name: &str) -> String {
-    match name.strip_prefix("List_for_") {
+    match name.strip_suffix("List") {
         Some(item) => format!("{}List", public(item)),
         None => name.strip_suffix("View").unwrap_or(name).to_owned(),
     }
@@ -111,9 +122,9 @@ fn rename(schema: &mut Json, name: &dyn Fn(&str) -> String) {
     match schema {
         Json::Object(members) => {
             for (key, value) in members.iter_mut() {
-                let target = value.as_str().filter(|_| key == "$ref").and_then(|text| text.strip_prefix(PREFIX));
-                match target.map(|target| format!("{PREFIX}{}", name(target))) {
-                    Some(renamed) => *value = json!(renamed),
+                let target = if key == "$ref" { value.as_str() } else { None };
+                match target.and_then(|target| target.strip_prefix(PREFIX)) {
+                    Some(target) => *value = json!(format!("{PREFIX}{}", name(target))),
                     None => rename(value, name),
                 }
             }

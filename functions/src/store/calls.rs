@@ -15,7 +15,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT id, org_id, agent_id, agent_version, snapshot_hash, channel, direction, ",
-            "from_number, to_number, language, variables, metadata, max_seconds, status, ",
+            "from_number, to_number, language, variables, metadata, status, ",
             "created_at, epoch, audio, answered_at, ended_at, ended_reason, sealed_at, ",
             "cost_micro_usd, interruptions, latency_p50, latency_p95, segments, ",
             "client_recording, (SELECT SUM(bytes) FROM segments WHERE call_id = calls.id) ",
@@ -40,7 +40,6 @@ pub(crate) struct CallRow {
     pub language: String,
     pub variables: String,
     pub metadata: String,
-    pub max_seconds: u32,
     pub status: CallStatus,
     pub created_at: UnixMs,
     pub epoch: Epoch,

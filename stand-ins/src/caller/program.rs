@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use nexus_core::audio::wav::{self, Wav, WavEncoding, WavFormat};
 use nexus_core::audio::{g711, pcm};
-use nexus_core::wire::{AudioFormat, Encoding, ServerMessage};
+use nexus_core::wire::{AgentState, AudioFormat, Encoding, ServerMessage};
 use serde_json::{Value, json};
 
 use super::{Caller, CallerError, CallerOptions, Event, Seen};
@@ -197,10 +197,28 @@ impl Caller {
     /// Waits for the end of the greeting, or for a moment where the caller is to speak first.
     pub async fn wait_for_greeting(&mut self, limit: Duration) -> Result<(), CallerError> {
         match self.wait_played(1, GREETING_WAIT).await {
+            Err(CallerError::TimedOut { .. }) if self.agent_has_begun() => {
+                self.wait_played(1, limit).await?;
+            }
             Ok(()) | Err(CallerError::TimedOut { .. }) => {}
             Err(error) => return Err(error),
         }
         self.wait_until_quiet(CALM, limit).await
+    }
+
+    /// Whether the agent is about to speak, though nothing could be heard yet.
+    fn agent_has_begun(&self) -> bool {
+        self.events().iter().any(|seen| {
+            matches!(
+                seen.event,
+                Event::Message(
+                    ServerMessage::AgentText { .. }
+                        | ServerMessage::State {
+                            state: AgentState::Thinking | AgentState::Speaking
+                        }
+                )
+            )
+        })
     }
 
     /// Waits until what was said last has been understood, answered, and the answer played.

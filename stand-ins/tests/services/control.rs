@@ -48,6 +48,17 @@ async fn sockets_are_cut_without_a_close_frame() {
 }
 
 #[tokio::test]
+async fn stopping_cuts_what_is_open_and_frees_the_port() {
+    let stand_ins = start(fast()).await;
+    let port = stand_ins.address().port();
+    let mut stt = open(&stand_ins, LISTEN, STT_KEY).await;
+    drop(stand_ins);
+    assert_eq!(stt.got().await, Got::Cut);
+    let again = start(Options { port, ..fast() }).await;
+    assert_eq!(again.address().port(), port);
+}
+
+#[tokio::test]
 async fn connections_are_refused_as_often_as_asked() {
     let stand_ins = start(fast()).await;
     let refuse = json!({"stt": {"refuse": {"status": 429, "count": 2}}, "tts": {"refuse": 401}});

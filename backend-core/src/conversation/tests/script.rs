@@ -44,7 +44,7 @@ impl Script {
     }
 
     /// Reply 1 is "One two. Three four." and complete at 1500; mark 1 is behind "One two. ", mark 2
-    /// behind the rest, a second each, both sent at 1600. VoiceDone is still to come.
+    /// behind the rest, a second each, both sent at 1600. `VoiceDone` is still to come.
     pub(super) fn speaking() -> Self {
         let mut script = Self::asked("count");
         script

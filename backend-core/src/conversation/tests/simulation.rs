@@ -2,6 +2,7 @@
 //! plausible, late, stale or absurd. The [`oracle`] knows what must follow.
 
 mod oracle;
+mod seen;
 mod world;
 
 use std::cell::RefCell;
@@ -12,11 +13,11 @@ use proptest::test_runner::{Config, RngSeed, TestRunner};
 use crate::conversation::Rules;
 use crate::conversation::tests::script::rules;
 use crate::journal::Failure;
-use oracle::Seen;
+use seen::Seen;
 use world::World;
 
 /// Something that happens, if it can at that moment. `Pick`s choose among what is there.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Step {
     /// Time passes, with its deadlines.
     Wait(u64),
@@ -155,6 +156,5 @@ fn every_conversation_keeps_the_rules_and_ends() {
             Ok(())
         })
         .unwrap();
-    eprintln!("{:#?}", total.borrow());
     total.into_inner().assert_enough(cases);
 }

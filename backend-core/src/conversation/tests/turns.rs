@@ -30,9 +30,12 @@ fn a_turn_is_asked_at_the_recognisers_endpoint() {
     );
 }
 
+/// Its name, the events, and how the line begins that asks the model.
+type Case = (&'static str, &'static [(u64, Event)], &'static str);
+
 #[test]
 fn other_ways_in_which_a_turn_is_complete() {
-    let cases: &[(&str, &[(u64, Event)], &str)] = &[
+    let cases: &[Case] = &[
         (
             "an empty endpoint flushes what is settled",
             &[(500, settled("hello", 100, 400)), (900, endpoint("", 900, 900))],

@@ -2,74 +2,12 @@
 
 use std::collections::HashSet;
 
+use super::seen::Seen;
 use crate::call::EndReason;
 use crate::conversation::{Action, Event, MarkId, Message, ReplyId, Rules, Speaker};
 use crate::journal::{EpochEntry, What};
 use crate::time::CallMs;
 use crate::wire::{AgentState, ServerMessage};
-
-/// How much the conversations exercised.
-#[derive(Debug, Default)]
-pub(super) struct Seen {
-    completed: u32,
-    /// Cut while some of it was at the client.
-    interrupted: u32,
-    /// Cut before anything was at the client.
-    cancelled: u32,
-    heard_in_part: u32,
-    model_retries: u32,
-    voice_retries: u32,
-    idle_prompts: u32,
-    user_turns: u32,
-    late_words: u32,
-    stale: u32,
-    ended_idle: u32,
-    ended_at_max: u32,
-    ended_by_failure: u32,
-    abandoned: u32,
-}
-
-impl Seen {
-    pub(super) fn add(&mut self, other: &Self) {
-        self.completed += other.completed;
-        self.interrupted += other.interrupted;
-        self.cancelled += other.cancelled;
-        self.heard_in_part += other.heard_in_part;
-        self.model_retries += other.model_retries;
-        self.voice_retries += other.voice_retries;
-        self.idle_prompts += other.idle_prompts;
-        self.user_turns += other.user_turns;
-        self.late_words += other.late_words;
-        self.stale += other.stale;
-        self.ended_idle += other.ended_idle;
-        self.ended_at_max += other.ended_at_max;
-        self.ended_by_failure += other.ended_by_failure;
-        self.abandoned += other.abandoned;
-    }
-
-    /// A simulation that hardly reaches the interesting states shows nothing.
-    pub(super) fn assert_enough(&self, cases: u32) {
-        let floors = [
-            ("completed replies", self.completed, 50),
-            ("interrupted replies", self.interrupted, 50),
-            ("cancelled replies", self.cancelled, 50),
-            ("replies heard in part", self.heard_in_part, 20),
-            ("models asked again", self.model_retries, 5),
-            ("voices replaced", self.voice_retries, 10),
-            ("idle prompts", self.idle_prompts, 20),
-            ("user turns", self.user_turns, 200),
-            ("words of a turn that was complete", self.late_words, 10),
-            ("stale events", self.stale, 50),
-            ("idle ends", self.ended_idle, 5),
-            ("longest calls", self.ended_at_max, 5),
-            ("provider failures", self.ended_by_failure, 5),
-            ("abandoned calls", self.abandoned, 2),
-        ];
-        for (name, count, percent) in floors {
-            assert!(count * 100 >= cases * percent, "{name}: {count} in {cases}: {self:?}");
-        }
-    }
-}
 
 /// A reply as it must be.
 #[derive(Debug, Default)]
@@ -92,7 +30,9 @@ impl Reply {
     fn is_whole(&self) -> bool {
         self.is_complete
             && (self.spoken.is_empty()
-                || (self.is_voice_done && self.last_mark > 0 && self.unplayed.is_empty()))
+                || (self.last_mark > 0
+                    && self.unplayed.is_empty()
+                    && self.spoken[self.heard..].trim().is_empty()))
     }
 }
 

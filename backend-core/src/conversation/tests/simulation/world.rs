@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::oracle::{Oracle, Seen};
+use super::oracle::Oracle;
+use super::seen::Seen;
 use super::{Pick, Step};
 use crate::call::EndReason;
 use crate::conversation::tests::script::earlier;
@@ -95,25 +96,25 @@ impl World {
                 let count = count.min(self.playing.len());
                 let last = self.playing.drain(..count).next_back();
                 if let Some(mark) = last {
-                    self.hand(Event::Marked(mark));
+                    self.hand(&Event::Marked(mark));
                 }
             }
             Step::StrayMark(mark) if self.playing.contains(&MarkId(mark)) => {}
-            Step::StrayMark(mark) => self.hand(Event::Marked(MarkId(mark))),
+            Step::StrayMark(mark) => self.hand(&Event::Marked(MarkId(mark))),
             Step::EarlyDeadline => {
                 let is_due = self.conversation.deadline().is_none_or(|due| due.0 <= self.now);
                 if !is_due {
-                    self.hand(Event::Deadline);
+                    self.hand(&Event::Deadline);
                 }
             }
-            Step::TranscriberFailed(failure) => self.hand(Event::TranscriberFailed(failure)),
-            Step::TranscriberReady => self.hand(Event::TranscriberReady),
-            Step::Dtmf => self.hand(Event::Dtmf("1".to_owned())),
-            Step::Gone => self.hand(Event::ClientGone),
-            Step::HungUp => self.hand(Event::HungUp),
-            Step::EndRequested => self.hand(Event::EndRequested(EndReason::Api)),
-            Step::TakenOver => self.hand(Event::TakenOver),
-            Step::BeganAgain => self.hand(Event::Began),
+            Step::TranscriberFailed(failure) => self.hand(&Event::TranscriberFailed(failure)),
+            Step::TranscriberReady => self.hand(&Event::TranscriberReady),
+            Step::Dtmf => self.hand(&Event::Dtmf("1".to_owned())),
+            Step::Gone => self.hand(&Event::ClientGone),
+            Step::HungUp => self.hand(&Event::HungUp),
+            Step::EndRequested => self.hand(&Event::EndRequested(EndReason::Api)),
+            Step::TakenOver => self.hand(&Event::TakenOver),
+            Step::BeganAgain => self.hand(&Event::Began),
         }
     }
 
@@ -121,7 +122,7 @@ impl World {
     pub(super) fn finish(mut self) -> Seen {
         self.until(self.oracle.max_ms());
         assert_eq!(self.conversation.deadline(), None, "it has not ended");
-        self.hand(Event::HungUp);
+        self.hand(&Event::HungUp);
         self.oracle.finish()
     }
 
@@ -131,19 +132,19 @@ impl World {
             at_once = if due.0 > self.now { 0 } else { at_once + 1 };
             assert!(at_once < 5, "the deadline does not move");
             self.now = self.now.max(due.0);
-            self.hand(Event::Deadline);
+            self.hand(&Event::Deadline);
         }
         self.now = ms;
     }
 
     fn caller(&mut self, step: &Step) {
         match step {
-            Step::Sound => self.hand(Event::SpeechStarted),
-            Step::UtteranceEnded => self.hand(Event::UtteranceEnded),
+            Step::Sound => self.hand(&Event::SpeechStarted),
+            Step::UtteranceEnded => self.hand(&Event::UtteranceEnded),
             Step::Typed => {
                 let word = self.next_word();
                 self.oracle.words_said([word.clone()]);
-                self.hand(Event::Typed(word));
+                self.hand(&Event::Typed(word));
             }
             Step::Withdraw => {
                 if let Some((words, from, to)) = self.unsettled.take() {
@@ -175,13 +176,13 @@ impl World {
     fn heard(&mut self, text: &str, is_final: bool, speech_final: bool, from: u64, to: u64) {
         let text = text.to_owned();
         let (from, to) = (CallMs(from), CallMs(to));
-        self.hand(Event::Heard { text, is_final, speech_final, from, to });
+        self.hand(&Event::Heard { text, is_final, speech_final, from, to });
     }
 
     fn model(&mut self, pick: Pick, event: impl FnOnce(ReplyId) -> Event) {
         if let Some(at) = chosen(pick, self.models.len()) {
             let event = event(self.models[at]);
-            self.hand(event);
+            self.hand(&event);
         }
     }
 
@@ -198,37 +199,37 @@ impl World {
         let job = &mut self.jobs[at];
         let reply = job.id;
         match step {
-            Step::FirstAudio(_) => self.hand(Event::FirstAudio { reply }),
+            Step::FirstAudio(_) => self.hand(&Event::FirstAudio { reply }),
             Step::Sent(_, share, audio_ms) => {
                 job.sent_to += (job.text.len() - job.sent_to) * share / 16;
                 let spoken_to = job.sent_to;
                 self.last_mark += 1;
                 let mark = MarkId(self.last_mark);
                 self.playing.push_back(mark);
-                self.hand(Event::Sent { reply, mark, spoken_to, audio_ms: *audio_ms });
+                self.hand(&Event::Sent { reply, mark, spoken_to, audio_ms: *audio_ms });
             }
             Step::SentAgain(_) => {
                 let (mark, spoken_to) = (MarkId(self.last_mark), job.text.len());
                 if mark.0 > 0 {
-                    self.hand(Event::Sent { reply, mark, spoken_to, audio_ms: 100 });
+                    self.hand(&Event::Sent { reply, mark, spoken_to, audio_ms: 100 });
                 }
             }
-            Step::VoiceDone(_) if job.is_last => self.hand(Event::VoiceDone { reply }),
+            Step::VoiceDone(_) if job.is_last => self.hand(&Event::VoiceDone { reply }),
             Step::VoiceFailed(_, failure) => {
-                self.hand(Event::VoiceFailed { reply, failure: *failure });
+                self.hand(&Event::VoiceFailed { reply, failure: *failure });
             }
             _ => {}
         }
     }
 
-    fn hand(&mut self, event: Event) {
+    fn hand(&mut self, event: &Event) {
         let now = CallMs(self.now);
         let mut actions = Vec::new();
         self.conversation.handle(now, event.clone(), &mut actions);
         for action in &actions {
             self.act(action);
         }
-        self.oracle.check(now, &event, &actions);
+        self.oracle.check(now, event, &actions);
     }
 
     /// Carries an action out.

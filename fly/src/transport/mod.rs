@@ -1,0 +1,3 @@
+//! How callers are connected: one file per protocol.
+
+pub mod browser;
