@@ -348,6 +348,7 @@ async fn the_sweep_ends_calls_of_lost_servers_after_two_misses() {
     assert_eq!(journal(&world, &lost, 1, 2, late).await.json()["next_seq"], 3);
     world.world.advance(3_600_000);
     assert_eq!(nexus_functions::sweep(&world.world).await.sealed, 1, "an hour without a report");
+    let client = Client::log_in(&world, "a@example.com").await;
     assert_eq!(texts(&world, &client, &lost).await, ["last words", "from the spool"]);
 }
 
@@ -366,6 +367,7 @@ async fn sealing_broken_off_at_any_step_is_finished_by_the_sweep() {
         world.world.advance(3_600_001);
         let swept = nexus_functions::sweep(&world.world).await.sealed;
         assert_eq!(swept, 1, "step {fault}");
+        let client = Client::log_in(&world, "a@example.com").await;
         assert_eq!(texts(&world, &client, &id).await, ["kept"], "step {fault}");
     }
 }

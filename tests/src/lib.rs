@@ -1,1 +1,6 @@
-//! Placeholder.
+//! What the end-to-end tests are made of: a whole system of real processes on free ports, and its
+//! clients.
+
+pub mod client;
+pub mod fixture;
+pub mod recording;

@@ -111,22 +111,33 @@ impl Keys {
         ]
     }
 
-    /// The settings of a cell's voice server that hold keys.
-    pub fn voice_settings(&self, cell: Cell) -> Result<Vec<(&'static str, String)>, Fault> {
+    /// What signs tickets, and its key id.
+    pub fn ticket_key(&self) -> Result<(&'static str, SigningKey), Fault> {
         let seed: [u8; 32] = BASE64URL_NOPAD
             .decode(self.ticket.as_bytes())
             .ok()
             .and_then(|bytes| bytes.try_into().ok())
             .ok_or_else(|| Fault("the ticket key is damaged".to_owned()))?;
-        let public = SigningKey::from_bytes(&seed).verifying_key();
-        let public = json!({"k1": BASE64URL_NOPAD.encode(public.as_bytes())});
-        let service = match cell {
+        Ok(("k1", SigningKey::from_bytes(&seed)))
+    }
+
+    /// What a cell's voice server signs with, and its key id.
+    pub fn service_key(&self, cell: Cell) -> (String, &str) {
+        let key = match cell {
             Cell::Us => &self.service_us,
             Cell::Eu => &self.service_eu,
         };
+        (format!("{}1", cell.name()), key)
+    }
+
+    /// The settings of a cell's voice server that hold keys.
+    pub fn voice_settings(&self, cell: Cell) -> Result<Vec<(&'static str, String)>, Fault> {
+        let (kid, ticket) = self.ticket_key()?;
+        let public = json!({kid: BASE64URL_NOPAD.encode(ticket.verifying_key().as_bytes())});
+        let (service_kid, service) = self.service_key(cell);
         Ok(vec![
             ("NEXUS_TICKET_PUBLIC_KEYS", public.to_string()),
-            ("NEXUS_SERVICE_KEY", format!("{}1:{service}", cell.name())),
+            ("NEXUS_SERVICE_KEY", format!("{service_kid}:{service}")),
         ])
     }
 }

@@ -33,7 +33,7 @@ pub enum Log {
 pub struct Server {
     name: &'static str,
     child: Child,
-    first_line: Receiver<String>,
+    first_line: Mutex<Receiver<String>>,
     tail: Arc<Mutex<VecDeque<String>>>,
     grace: Duration,
 }
@@ -71,7 +71,7 @@ impl Server {
         if let Some(err) = child.stderr.take() {
             thread::spawn(move || sink.copy(err, None));
         }
-        Ok(Self { name, child, first_line, tail, grace })
+        Ok(Self { name, child, first_line: Mutex::new(first_line), tail, grace })
     }
 
     /// What it is called.
@@ -86,7 +86,8 @@ impl Server {
 
     /// The first line that it prints, within `limit`.
     pub fn first_line(&self, limit: Duration) -> Result<String, Fault> {
-        self.first_line.recv_timeout(limit).map_err(|_| self.failed("did not say that it started"))
+        let line = self.first_line.lock().ok().and_then(|line| line.recv_timeout(limit).ok());
+        line.ok_or_else(|| self.failed("did not say that it started"))
     }
 
     /// A fault with the last lines of its log.

@@ -1,6 +1,6 @@
 //! [`Sql`] over `SQLite` in memory.
 
-use std::cell::RefCell;
+use std::cell::{Cell as Slot, RefCell};
 
 use bytes::Bytes;
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -13,7 +13,17 @@ use crate::port::{Rows, Sql, SqlError, Statement, Value};
 #[derive(Debug)]
 pub struct MemorySql {
     connection: RefCell<Connection>,
-    faults: RefCell<u32>,
+    fault: Slot<Option<Fault>>,
+    batches: Slot<u32>,
+}
+
+/// A failure that a test asked for.
+#[derive(Clone, Copy, Debug)]
+struct Fault {
+    /// How many batches come before it.
+    after: u32,
+    /// Whether the batch is applied and its answer alone is lost.
+    applied: bool,
 }
 
 impl ToSql for Value {
@@ -30,7 +40,11 @@ impl MemorySql {
     /// An empty database.
     pub fn empty() -> Result<Self, SqlError> {
         let connection = Connection::open_in_memory().map_err(|error| broken(&error))?;
-        Ok(Self { connection: RefCell::new(connection), faults: RefCell::new(0) })
+        Ok(Self {
+            connection: RefCell::new(connection),
+            fault: Slot::default(),
+            batches: Slot::default(),
+        })
     }
 
     /// A database with `migrations` applied in order.
@@ -44,16 +58,27 @@ impl MemorySql {
 
     /// Makes the batch after the next `after` ones fail as unavailable, unapplied.
     pub fn fail_after(&self, after: u32) {
-        *self.faults.borrow_mut() = after + 1;
+        self.fault.set(Some(Fault { after, applied: false }));
     }
 
-    fn due_fault(&self) -> bool {
-        let mut faults = self.faults.borrow_mut();
-        if *faults == 0 {
-            return false;
+    /// Makes the batch after the next `after` ones fail as unavailable, although it is applied.
+    pub fn lose_answer_after(&self, after: u32) {
+        self.fault.set(Some(Fault { after, applied: true }));
+    }
+
+    /// How many batches it was sent.
+    pub fn batches(&self) -> u32 {
+        self.batches.get()
+    }
+
+    /// The fault of the batch that begins now.
+    fn due_fault(&self) -> Option<Fault> {
+        let fault = self.fault.get()?;
+        if fault.after > 0 {
+            self.fault.set(Some(Fault { after: fault.after - 1, ..fault }));
+            return None;
         }
-        *faults -= 1;
-        *faults == 0
+        self.fault.take()
     }
 
     /// Every row of every table as text: for proving that something is *not* there.
@@ -126,8 +151,11 @@ async fn elsewhere() {
 impl Sql for MemorySql {
     async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, SqlError> {
         elsewhere().await;
-        if self.due_fault() {
-            return Err(SqlError::Unavailable("a fault that a test asked for".to_owned()));
+        self.batches.set(self.batches.get() + 1);
+        let fault = self.due_fault();
+        let broken_off = || SqlError::Unavailable("a fault that a test asked for".to_owned());
+        if fault.is_some_and(|fault| !fault.applied) {
+            return Err(broken_off());
         }
         let mut connection = self.connection.borrow_mut();
         let transaction = connection.transaction().map_err(|error| broken(&error))?;
@@ -136,6 +164,6 @@ impl Sql for MemorySql {
             all.push(query(&transaction, statement.sql, &statement.params)?);
         }
         transaction.commit().map_err(|error| broken(&error))?;
-        Ok(all)
+        if fault.is_some() { Err(broken_off()) } else { Ok(all) }
     }
 }

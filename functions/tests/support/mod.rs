@@ -1,5 +1,5 @@
 //! A client of the API over the world in memory.
-#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 
 use std::cell::Cell as Slot;
 

@@ -1,5 +1,7 @@
 //! The caller against a small server that speaks the protocol's other side.
 
+mod program;
+
 use super::*;
 use futures_util::{SinkExt as _, StreamExt as _};
 use nexus_core::audio::pcm;

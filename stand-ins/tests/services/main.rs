@@ -10,5 +10,6 @@
 mod control;
 mod deepgram;
 mod elevenlabs;
+mod loopback;
 mod model;
 mod support;

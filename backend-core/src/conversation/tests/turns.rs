@@ -31,11 +31,11 @@ fn a_turn_is_asked_at_the_recognisers_endpoint() {
 }
 
 /// Its name, the events, and how the line begins that asks the model.
-type Case = (&'static str, &'static [(u64, Event)], &'static str);
+type Case<'a> = (&'a str, &'a [(u64, Event)], &'a str);
 
 #[test]
 fn other_ways_in_which_a_turn_is_complete() {
-    let cases: &[Case] = &[
+    let cases: &[Case<'_>] = &[
         (
             "an empty endpoint flushes what is settled",
             &[(500, settled("hello", 100, 400)), (900, endpoint("", 900, 900))],

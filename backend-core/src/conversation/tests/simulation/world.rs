@@ -65,7 +65,7 @@ impl World {
             unsettled: None,
             next_word: 0,
         };
-        world.hand(Event::Began);
+        world.hand(&Event::Began);
         world
     }
 

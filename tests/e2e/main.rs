@@ -1,0 +1,106 @@
+//! End to end: real processes, real sockets, real audio.
+//!
+//! Most trials share one system; those that end a server have one of their own. Every system is
+//! stopped before the run ends, whatever became of the trials.
+
+mod accounts;
+mod calls;
+mod cells;
+mod conformance;
+mod ending;
+mod logs;
+mod tickets;
+mod voice_link;
+
+use std::future::Future;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use nexus_tests::client::Outcome;
+use nexus_tests::fixture::Fixture;
+use xtask::error::Fault;
+
+/// How long a call whose client vanished waits in these tests, in ms.
+const RECLAIM_MS: &str = "1500";
+/// How often a voice server asks what to end, in ms.
+const HEARTBEAT_MS: &str = "500";
+
+/// Starts what the shared trials run on at the first use.
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<Option<Arc<Fixture>>>>);
+
+impl Shared {
+    fn get(&self) -> Result<Arc<Fixture>, Fault> {
+        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(fixture) = slot.as_ref() {
+            return Ok(Arc::clone(fixture));
+        }
+        let settings = [("NEXUS_RECLAIM_MS", RECLAIM_MS), ("NEXUS_HEARTBEAT_MS", HEARTBEAT_MS)];
+        let fixture = Arc::new(Fixture::start(&settings)?);
+        *slot = Some(Arc::clone(&fixture));
+        Ok(fixture)
+    }
+
+    fn stop(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+/// Runs a future to its end on two threads of its own.
+fn block_on<T>(future: impl Future<Output = T>) -> Result<T, Failed> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failed::from(error.to_string()))?;
+    Ok(runtime.block_on(future))
+}
+
+fn outcome(result: Outcome) -> Result<(), Failed> {
+    result.map_err(|error| Failed::from(error.to_string()))
+}
+
+/// A trial on the shared system.
+fn shared<F, R>(shared: &Shared, name: &str, trial: F) -> Trial
+where
+    F: FnOnce(Arc<Fixture>) -> R + Send + 'static,
+    R: Future<Output = Outcome>,
+{
+    let shared = shared.clone();
+    Trial::test(name, move || {
+        let fixture = shared.get().map_err(|fault| Failed::from(fault.to_string()))?;
+        outcome(block_on(trial(fixture))?)
+    })
+}
+
+/// A trial on a system of its own.
+fn alone<F, R>(name: &str, settings: &'static [(&'static str, &'static str)], trial: F) -> Trial
+where
+    F: FnOnce(Fixture) -> R + Send + 'static,
+    R: Future<Output = Outcome>,
+{
+    Trial::test(name, move || {
+        let fixture = Fixture::start(settings).map_err(|fault| Failed::from(fault.to_string()))?;
+        outcome(block_on(trial(fixture))?)
+    })
+}
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // Calls run in real time and mostly wait: more at once than there are cores.
+    arguments.test_threads.get_or_insert(4);
+    let system = Shared::default();
+    let mut trials = Vec::new();
+    trials.extend(accounts::trials(&system));
+    trials.extend(calls::trials(&system));
+    trials.extend(cells::trials());
+    trials.extend(conformance::trials());
+    trials.extend(ending::trials(&system));
+    trials.extend(logs::trials());
+    trials.extend(tickets::trials(&system));
+    trials.extend(voice_link::trials(&system));
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    system.stop();
+    conclusion.exit_code()
+}
