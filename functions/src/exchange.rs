@@ -110,7 +110,10 @@ fn decode_percent(text: &str) -> String {
 pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let field = error.path().to_string();
+        let path = error.path().to_string();
+        // A path that breaks off in the middle of a name ends in a question mark.
+        let known = path.trim_end_matches('?').trim_end_matches('.');
+        let field = if known.is_empty() { "." } else { known };
         let inner = error.into_inner();
         // serde's text may quote the value that was sent: only its kind goes out.
         let detail = match inner.classify() {
@@ -129,7 +132,11 @@ pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 fn data_fault(message: &str) -> String {
     let message = message.split(" at line ").next().unwrap_or_default();
     match message.split_once(", expected ") {
-        Some((_, expected)) if message.starts_with("invalid ") => format!("expected {expected}"),
+        Some((fault, expected))
+            if fault.starts_with("invalid ") || fault.starts_with("unknown variant") =>
+        {
+            format!("expected {expected}")
+        }
         _ => message.to_owned(),
     }
 }
@@ -207,6 +214,7 @@ mod tests {
             (r#"{"limits":{"max":"s3cret"}}"#, "limits.max", "expected u32"),
             (r#"{"limits":{"min":1}}"#, "limits.min", "unknown field `min`"),
             (r#"{"limits":{}}"#, "limits", "missing field `max`"),
+            (r#"{"limits":{"#, "limits", "not JSON at line 1"),
             ("{", ".", "not JSON at line 1"),
             ("{}x", ".", "missing field"),
         ] {

@@ -73,8 +73,8 @@ impl Stored {
         let bounded = params.m_cost() <= MEMORY_KIB_MAX
             && params.t_cost() <= PASSES_MAX
             && params.p_cost() <= LANES_MAX;
-        let ours = parsed.algorithm == ARGON2ID_IDENT
-            && parsed.version == Some(u32::from(Version::V0x13));
+        let ours =
+            parsed.algorithm == ARGON2ID_IDENT && parsed.version == Some(u32::from(Version::V0x13));
         let salt = parsed.salt?.as_ref().to_vec();
         (plain && bounded && ours).then_some(Self { params, salt, hash: parsed.hash? })
     }

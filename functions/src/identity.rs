@@ -73,7 +73,10 @@ pub(crate) fn person<'w, W: World, B>(
 ) -> Result<(Person, CellStores<'w, W::Sql, W::Objects>), Problem> {
     let token = request
         .header("authorization")
-        .and_then(|value| value.strip_prefix("Bearer "))
+        .and_then(|value| value.split_once(' '))
+        // A scheme's name is the same in any case (RFC 9110 §11.1).
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token)
         .ok_or_else(refused)?;
     let cell = Unverified::parse(token)
         .and_then(|parsed| parsed.peek::<CellOnly>())

@@ -93,25 +93,27 @@ pub fn document() -> Json {
 }
 
 fn operation(route: &Route, shape: Shape, refusals: &mut Refusals) -> Json {
+    let mut operation = Map::new();
+    let mut put = |name: &str, value: Json| operation.insert(name.to_owned(), value);
+    put("operationId", json!(route.id));
+    put("tags", json!([shape.tag]));
+    put("summary", json!(route.summary.trim()));
+    put("responses", responses(route, shape.answer, &shape.errors, refusals));
+    put(
+        "security",
+        match route.access {
+            Access::Public => json!([]),
+            Access::User(_) => json!([{"accessToken": []}]),
+            Access::Service => json!([{"signature": []}]),
+        },
+    );
+    if let Access::User(role) = route.access {
+        put("description", json!(format!("Needs the role `{}`.", role.as_str())));
+    }
     let mut parameters = path_parameters(route.path);
     parameters.extend(shape.parameters);
-    let mut operation = json!({
-        "operationId": route.id,
-        "tags": [shape.tag],
-        "summary": route.summary.trim(),
-        "responses": responses(route, shape.answer, &shape.errors, refusals),
-    });
-    let security = match route.access {
-        Access::Public => json!([]),
-        Access::User(_) => json!([{"accessToken": []}]),
-        Access::Service => json!([{"signature": []}]),
-    };
-    operation["security"] = security;
-    if let Access::User(role) = route.access {
-        operation["description"] = json!(format!("Needs the role `{}`.", role.as_str()));
-    }
     if !parameters.is_empty() {
-        operation["parameters"] = Json::Array(parameters);
+        put("parameters", Json::Array(parameters));
     }
     if let Some(schema) = shape.request {
         let media = match route.takes {
@@ -119,10 +121,9 @@ fn operation(route: &Route, shape: Shape, refusals: &mut Refusals) -> Json {
             Takes::Stream => "application/octet-stream",
             Takes::Json(_) | Takes::Nothing => "application/json",
         };
-        operation["requestBody"] =
-            json!({"required": true, "content": {media: {"schema": schema}}});
+        put("requestBody", json!({"required": true, "content": {media: {"schema": schema}}}));
     }
-    operation
+    Json::Object(operation)
 }
 
 fn path_parameters(path: &str) -> Vec<Json> {
@@ -192,10 +193,8 @@ fn responses(route: &Route, answer: (u16, Json), own: &[Kind], shared: &mut Refu
     for (status, kinds) in by_status {
         let codes: Vec<&str> = kinds.iter().map(|kind| kind.code()).collect();
         let name = codes.join("-");
-        responses.insert(
-            status.to_string(),
-            json!({"$ref": format!("#/components/responses/{name}")}),
-        );
+        responses
+            .insert(status.to_string(), json!({"$ref": format!("#/components/responses/{name}")}));
         shared.entry(name).or_insert_with(|| refusal(&kinds));
     }
     Json::Object(responses)

@@ -1,4 +1,10 @@
 //! Whatever goes wrong has one shape, and every answer is dressed the same.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 
@@ -42,12 +48,15 @@ fn check_problem(reply: &Reply, status: u16, code: &str) {
     check_dress(reply);
 }
 
+/// Method, path, headers and body; status and code.
+type Case<'a> = (Method, &'a str, &'a [(&'a str, &'a str)], &'a str, u16, &'a str);
+
 #[tokio::test]
 async fn every_refusal_has_the_one_shape() {
     let world = World::new();
     let login = "/api/auth/login";
     let big = format!("{{\"email\":\"{}\"}}", "x".repeat(256 * 1024));
-    let cases: &[(Method, &str, &[(&str, &str)], &str, u16, &str)] = &[
+    let cases: &[Case<'_>] = &[
         (Method::GET, "/", &[], "", 404, "not_found"),
         (Method::GET, "/nowhere", &[], "", 404, "not_found"),
         (Method::GET, "/api/agents/", &[], "", 404, "not_found"),
@@ -56,8 +65,22 @@ async fn every_refusal_has_the_one_shape() {
         (Method::TRACE, login, &[], "", 405, "method_not_allowed"),
         (Method::POST, login, &[JSON], &big, 413, "payload_too_large"),
         (Method::POST, login, &[], "{}", 415, "unsupported_media_type"),
-        (Method::POST, login, &[("content-type", "text/plain")], "{}", 415, "unsupported_media_type"),
-        (Method::POST, login, &[("content-type", "multipart/form-data")], "{}", 415, "unsupported_media_type"),
+        (
+            Method::POST,
+            login,
+            &[("content-type", "text/plain")],
+            "{}",
+            415,
+            "unsupported_media_type",
+        ),
+        (
+            Method::POST,
+            login,
+            &[("content-type", "multipart/form-data")],
+            "{}",
+            415,
+            "unsupported_media_type",
+        ),
         (Method::POST, login, &[JSON], "", 400, "malformed_json"),
         (Method::POST, login, &[JSON], "{", 400, "malformed_json"),
         (Method::POST, login, &[JSON], "[]", 400, "malformed_json"),

@@ -7,8 +7,11 @@ use libtest_mimic::Trial;
 use nexus_tests::client::Outcome;
 use nexus_tests::fixture::{conformance_build, node};
 use serde_json::Value;
+use xtask::keys::Keys;
 use xtask::node::ServeEdge;
+use xtask::ports::Ports;
 use xtask::process::{Log, Server};
+use xtask::system::edge_settings;
 
 use crate::{block_on, outcome};
 
@@ -21,7 +24,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 async fn suite() -> Outcome {
     let state = tempfile::tempdir()?;
     let vars = state.path().join("vars");
-    std::fs::write(&vars, "")?;
+    std::fs::write(&vars, edge_settings(&Keys::generate()?, &Ports::free()?))?;
     let build = conformance_build()?;
     let edge = ServeEdge { build: &build, state: state.path(), vars: &vars, port: 0 };
     let command: Command = node()?.serve_edge(edge);

@@ -61,6 +61,22 @@ fn url(port: u16) -> String {
     format!("http://127.0.0.1:{port}")
 }
 
+/// What the edge is configured with, as lines of `NAME='VALUE'`.
+pub fn edge_settings(keys: &Keys, ports: &Ports) -> String {
+    let edge = url(ports.edge);
+    let mut settings = keys.edge_settings();
+    settings.push(("NEXUS_ALLOWED_ORIGINS", edge.clone()));
+    settings.push(("NEXUS_PUBLIC_URL_US", edge.clone()));
+    settings.push(("NEXUS_PUBLIC_URL_EU", edge));
+    settings.push(("VOICE_URL_US", format!("ws://127.0.0.1:{}", ports.us.voice)));
+    settings.push(("VOICE_URL_EU", format!("ws://127.0.0.1:{}", ports.eu.voice)));
+    let mut text = String::new();
+    for (name, value) in settings {
+        let _ = writeln!(text, "{name}='{value}'");
+    }
+    text
+}
+
 impl Plan {
     fn logs(&self) -> PathBuf {
         self.state.join("log")
@@ -68,24 +84,6 @@ impl Plan {
 
     fn edge_url(&self) -> String {
         url(self.ports.edge)
-    }
-
-    /// What the edge is configured with, as lines of `NAME=VALUE`.
-    fn write_edge_settings(&self, keys: &Keys) -> Result<PathBuf, Fault> {
-        let file = self.state.join("edge.vars");
-        let mut text = String::new();
-        let mut settings = keys.edge_settings();
-        settings.push(("NEXUS_ALLOWED_ORIGINS", self.edge_url()));
-        settings.push(("NEXUS_PUBLIC_URL_US", self.edge_url()));
-        settings.push(("NEXUS_PUBLIC_URL_EU", self.edge_url()));
-        settings.push(("VOICE_URL_US", format!("ws://127.0.0.1:{}", self.ports.us.voice)));
-        settings.push(("VOICE_URL_EU", format!("ws://127.0.0.1:{}", self.ports.eu.voice)));
-        for (name, value) in settings {
-            let _ = writeln!(text, "{name}='{value}'");
-        }
-        fs::write(&file, text)
-            .map_err(|error| Fault::of(&format!("{} cannot be written", file.display()), &error))?;
-        Ok(file)
     }
 
     fn start_stand_ins(&self, cell: Cell) -> Result<Server, Fault> {
@@ -136,7 +134,9 @@ impl System {
             fs::create_dir_all(&dir)
                 .map_err(|error| Fault::of(&format!("{} cannot be made", dir.display()), &error))?;
         }
-        let vars = plan.write_edge_settings(&keys)?;
+        let vars = plan.state.join("edge.vars");
+        fs::write(&vars, edge_settings(&keys, &plan.ports))
+            .map_err(|error| Fault::of(&format!("{} cannot be written", vars.display()), &error))?;
         let stand_ins = PerCell::try_new(|cell| plan.start_stand_ins(cell))?;
         let edge = node.serve_edge(ServeEdge {
             build: &plan.edge_build,

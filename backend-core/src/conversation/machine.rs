@@ -1,7 +1,7 @@
 //! The machine: its state, and which rule an event belongs to.
 
 use super::history::{self, History};
-use super::reply::{Reply, Source, Verdict, Voice};
+use super::reply::{Due, Reply, Verdict};
 use super::transcriber::Link;
 use super::utterance::{Finality, Said, Stretch, Utterance};
 use super::{Action, Event, MarkId, ReplyId, Rules};
@@ -177,26 +177,14 @@ impl Conversation {
             Floor::Open { until } if *until <= now => self.caller_silent(now, out),
             Floor::Caller { until, .. } if *until <= now => self.utterance_over(now, out),
             Floor::Gone { until } if *until <= now => self.end(now, EndReason::CallerHangup, out),
-            Floor::Agent(reply) if reply.deadline() <= now => {
-                let (source, speech) = (reply.source(), reply.speech());
-                self.reply_due(now, source, speech, out);
-            }
-            _ => {}
-        }
-    }
-
-    /// A stage of the reply took too long, or its pause is over.
-    fn reply_due(&mut self, now: CallMs, source: Source, voice: Voice, out: &mut Vec<Action>) {
-        match source {
-            Source::Model { until } if until <= now => self.model_late(now, out),
-            Source::Pause { until } if until <= now => self.ask_again(now, out),
-            _ => match voice {
-                Voice::Making { until } if until <= now => {
-                    self.voice_failed(now, Failure::TimedOut, out);
-                }
-                Voice::Played { until } if until <= now => self.reply_over(now, out),
-                _ => {}
+            Floor::Agent(reply) => match reply.due(now) {
+                Some(Due::Model) => self.model_late(now, out),
+                Some(Due::AskAgain) => self.ask_again(now, out),
+                Some(Due::Voice) => self.voice_failed(now, Failure::TimedOut, out),
+                Some(Due::LastMark) => self.reply_over(now, out),
+                None => {}
             },
+            _ => {}
         }
     }
 

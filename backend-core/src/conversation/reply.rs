@@ -21,7 +21,7 @@ pub(super) const REPLY_BYTES_MAX: usize = 16 * 1024;
 
 /// Where the text comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Source {
+enum Source {
     /// The model was asked; its next token is due.
     Model {
         /// At the latest.
@@ -38,7 +38,7 @@ pub(super) enum Source {
 
 /// What the voice is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Voice {
+enum Voice {
     /// All audio of what it was given has been sent, or it was given nothing yet.
     Idle,
     /// It owes audio, or the word that there is no more.
@@ -63,6 +63,19 @@ pub(super) enum Verdict {
     Ended,
     /// The stage failed and cannot be asked again.
     Failed,
+}
+
+/// What a reply has waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// The model's next token.
+    Model,
+    /// The moment to ask the model again.
+    AskAgain,
+    /// The voice's audio.
+    Voice,
+    /// The mark behind the last audio.
+    LastMark,
 }
 
 /// What is left of a reply that is over.
@@ -155,12 +168,15 @@ impl Reply {
         source.into_iter().chain(speech).min().unwrap_or(self.began)
     }
 
-    pub(super) fn source(&self) -> Source {
-        self.source
-    }
-
-    pub(super) fn speech(&self) -> Voice {
-        self.speech
+    /// What did not come in time, or is to be done now.
+    pub(super) fn due(&self, now: CallMs) -> Option<Due> {
+        match (self.source, self.speech) {
+            (Source::Model { until }, _) if until <= now => Some(Due::Model),
+            (Source::Pause { until }, _) if until <= now => Some(Due::AskAgain),
+            (_, Voice::Making { until }) if until <= now => Some(Due::Voice),
+            (_, Voice::Played { until }) if until <= now => Some(Due::LastMark),
+            _ => None,
+        }
     }
 
     /// A piece of the model's text.

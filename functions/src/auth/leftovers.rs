@@ -44,8 +44,7 @@ async fn never_confirmed<W: World>(
     let before = world.now().plus(-KEPT_MS);
     let statement = directory::abandoned(stores.cell, before, LOOKED_AT_MAX);
     let rows = world.directory().batch(vec![statement]).await?;
-    let abandoned: Vec<Abandoned> =
-        rows.first().map(Rows::read).transpose()?.unwrap_or_default();
+    let abandoned: Vec<Abandoned> = rows.first().map(Rows::read).transpose()?.unwrap_or_default();
     if abandoned.is_empty() {
         return Ok(());
     }

@@ -120,8 +120,7 @@ fn json(value: ValueRef<'_>) -> Json {
 fn query(connection: &Connection, sql: &str, params: &[Value]) -> Result<Rows, SqlError> {
     let mut statement = connection.prepare_cached(sql).map_err(|error| broken(&error))?;
     let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
-    let mut rows =
-        statement.query(params_from_iter(params)).map_err(|error| broken(&error))?;
+    let mut rows = statement.query(params_from_iter(params)).map_err(|error| broken(&error))?;
     let mut all = Vec::new();
     while let Some(row) = rows.next().map_err(|error| broken(&error))? {
         let mut object = Map::new();

@@ -63,6 +63,31 @@ impl Settings for Defaults {
     }
 }
 
+/// The settings of the tests, with `changes`.
+fn configuration(changes: &[(&'static str, &str)]) -> Result<Config, SqlError> {
+    let key = |byte: u8| BASE64URL_NOPAD.encode(&[byte; 32]);
+    let ring = |byte: u8| format!(r#"{{"current":"k1","keys":{{"k1":"{}"}}}}"#, key(byte));
+    let services = format!(
+        r#"{{"vus":{{"cell":"us","key":"{}"}},"veu":{{"cell":"eu","key":"{}"}}}}"#,
+        key(5),
+        key(6)
+    );
+    let mut settings = BTreeMap::from([
+        ("NEXUS_ACCESS_KEYS", ring(1)),
+        ("NEXUS_TICKET_PRIVATE_KEYS", ring(2)),
+        ("NEXUS_PEPPERS", ring(3)),
+        ("NEXUS_DIRECTORY_KEY", key(4)),
+        ("NEXUS_SERVICE_KEYS", services),
+        ("NEXUS_ALLOWED_ORIGINS", TestWorld::ORIGIN.to_owned()),
+        ("NEXUS_PUBLIC_URL_US", "https://us.example".to_owned()),
+        ("NEXUS_PUBLIC_URL_EU", "https://eu.example".to_owned()),
+        ("VOICE_URL_US", "wss://voice-us.example".to_owned()),
+        ("VOICE_URL_EU", "wss://voice-eu.example".to_owned()),
+    ]);
+    settings.extend(changes.iter().map(|(name, value)| (*name, (*value).to_owned())));
+    Config::read(&Defaults(settings)).map_err(|error| SqlError::Malformed(error.to_string()))
+}
+
 impl TestWorld {
     /// Where browsers may come from in tests.
     pub const ORIGIN: &'static str = "https://console.example";
@@ -71,27 +96,6 @@ impl TestWorld {
 
     /// Two empty cells at 2023-11-14T22:13:20Z.
     pub fn new() -> Result<Self, SqlError> {
-        let key = |byte: u8| BASE64URL_NOPAD.encode(&[byte; 32]);
-        let ring = |byte: u8| format!(r#"{{"current":"k1","keys":{{"k1":"{}"}}}}"#, key(byte));
-        let services = format!(
-            r#"{{"vus":{{"cell":"us","key":"{}"}},"veu":{{"cell":"eu","key":"{}"}}}}"#,
-            key(5),
-            key(6)
-        );
-        let settings = Defaults(BTreeMap::from([
-            ("NEXUS_ACCESS_KEYS", ring(1)),
-            ("NEXUS_TICKET_PRIVATE_KEYS", ring(2)),
-            ("NEXUS_PEPPERS", ring(3)),
-            ("NEXUS_DIRECTORY_KEY", key(4)),
-            ("NEXUS_SERVICE_KEYS", services),
-            ("NEXUS_ALLOWED_ORIGINS", Self::ORIGIN.to_owned()),
-            ("NEXUS_PUBLIC_URL_US", "https://us.example".to_owned()),
-            ("NEXUS_PUBLIC_URL_EU", "https://eu.example".to_owned()),
-            ("VOICE_URL_US", "wss://voice-us.example".to_owned()),
-            ("VOICE_URL_EU", "wss://voice-eu.example".to_owned()),
-        ]));
-        let config =
-            Config::read(&settings).map_err(|error| SqlError::Malformed(error.to_string()))?;
         Ok(Self {
             directory: MemorySql::migrated(DIRECTORY)?,
             us: MemorySql::migrated(CELL)?,
@@ -100,11 +104,17 @@ impl TestWorld {
             eu_objects: MemoryObjects::default(),
             serves: Cell::ALL.to_vec(),
             log: RefCell::default(),
-            config,
+            config: configuration(&[])?,
             hasher: Argon2::for_tests(),
             now: Slot::new(UnixMs(1_700_000_000_000)),
             draws: Slot::new(0),
         })
+    }
+
+    /// Restarts the deployment with other settings over the same data.
+    pub fn reconfigure(&mut self, changes: &[(&'static str, &str)]) -> Result<(), SqlError> {
+        self.config = configuration(changes)?;
+        Ok(())
     }
 
     /// Moves the clock on.

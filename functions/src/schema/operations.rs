@@ -9,7 +9,9 @@ use serde_json::{Value as Json, json};
 
 use super::types::Types;
 use crate::agents::{AgentVersionView, AgentView};
-use crate::auth::{LoggedIn, LoginRequest, RefreshRequest, RegisterRequest, Registered, Tokens, Who};
+use crate::auth::{
+    LoggedIn, LoginRequest, RefreshRequest, RegisterRequest, Registered, Tokens, Who,
+};
 use crate::calls::{CallView, CreateCall, CreatedCall};
 use crate::error::Kind;
 use crate::health::Health;
@@ -81,7 +83,9 @@ fn idempotency() -> Json {
 }
 
 fn required(mut parameter: Json) -> Json {
-    parameter["required"] = json!(true);
+    if let Some(members) = parameter.as_object_mut() {
+        members.insert("required".to_owned(), json!(true));
+    }
     parameter
 }
 
@@ -104,24 +108,24 @@ fn from_voice_server<Q: JsonSchema, A: JsonSchema>(types: &mut Types) -> Shape {
 fn recording() -> Shape {
     let source = json!({"type": "string", "enum": ["client"]});
     let text = json!({"type": "string"});
-    Shape::new("Calls", content(200, "The WAV, or the part asked for (206).", "audio/wav", &bytes()))
-        .with([
-            parameter("query", "source", &source, "The browser's own recording instead."),
-            parameter("header", "Range", &text, "One range of bytes."),
-            parameter("header", "If-Range", &text, "The range counts for this ETag alone."),
-            parameter("header", "If-None-Match", &text, "304 if the recording is still this."),
-        ])
-        .refuses([Kind::RangeNotSatisfiable])
+    Shape::new(
+        "Calls",
+        content(200, "The WAV, or the part asked for (206).", "audio/wav", &bytes()),
+    )
+    .with([
+        parameter("query", "source", &source, "The browser's own recording instead."),
+        parameter("header", "Range", &text, "One range of bytes."),
+        parameter("header", "If-Range", &text, "The range counts for this ETag alone."),
+        parameter("header", "If-None-Match", &text, "304 if the recording is still this."),
+    ])
+    .refuses([Kind::RangeNotSatisfiable])
 }
 
 fn client_recording() -> Shape {
     let source = json!({"type": "string", "enum": ["client"]});
     Shape::new("Calls", nothing())
         .takes(bytes())
-        .with([
-            required(parameter("query", "source", &source, "Always `client`.")),
-            body_hash(),
-        ])
+        .with([required(parameter("query", "source", &source, "Always `client`.")), body_hash()])
         .refuses([Kind::BadRequest, Kind::UnsupportedMediaType])
         .refuses([Kind::HashMismatch, Kind::Conflict])
 }
@@ -141,8 +145,12 @@ pub(super) fn shape(operation: Operation, types: &mut Types) -> Shape {
     match operation {
         Operation::Health => {
             let deep = json!({"type": "integer", "enum": [1]});
-            Shape::new("Service", answers::<Health>(types, 200))
-                .with([parameter("query", "deep", &deep, "Ask the stores too.")])
+            Shape::new("Service", answers::<Health>(types, 200)).with([parameter(
+                "query",
+                "deep",
+                &deep,
+                "Ask the stores too.",
+            )])
         }
         Operation::OpenApi => {
             let any = json!({"type": "object"});

@@ -1,4 +1,7 @@
 //! The document for people: one page of HTML without a script.
+#![expect(clippy::indexing_slicing, reason = "a member that a JSON value lacks reads as null")]
+
+use std::fmt::Write as _;
 
 use serde_json::Value as Json;
 
@@ -8,25 +11,33 @@ use crate::route::ROUTES;
 /// The page's one style sheet; [`crate::docs::POLICY`] names its hash.
 pub(super) const STYLE: &str = include_str!("docs.css");
 
+/// Appends to a text.
+macro_rules! put {
+    ($out:ident, $($arg:tt)*) => {{
+        // A `String` takes everything.
+        let _ = write!($out, $($arg)*);
+    }};
+}
+
 /// Renders the document.
 pub fn page(document: &Json) -> String {
     let mut out = String::new();
     let title = text(&document["info"]["title"]);
     out.push_str("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     out.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
-    out.push_str(&format!("<title>{title} API</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"));
+    put!(out, "<title>{title} API</title>\n<style>{STYLE}</style>\n</head>\n<body>\n");
     out.push_str(&contents(document));
     out.push_str("<main>\n");
     let version = text(&document["info"]["version"]);
-    out.push_str(&format!("<h1>{title} API <small>{version}</small></h1>\n"));
+    put!(out, "<h1>{title} API <small>{version}</small></h1>\n");
     for paragraph in raw(&document["info"]["description"]).split("\n\n") {
-        out.push_str(&format!("<p>{}</p>\n", prose(paragraph)));
+        put!(out, "<p>{}</p>\n", prose(paragraph));
     }
     out.push_str("<p>The same as data: <a href=\"/openapi.json\">openapi.json</a></p>\n");
     for tag in items(&document["tags"]) {
         let name = raw(&tag["name"]);
-        out.push_str(&format!("<h2 id=\"{}\">{}</h2>\n", anchor(name), escape(name)));
-        out.push_str(&format!("<p>{}</p>\n", prose(raw(&tag["description"]))));
+        put!(out, "<h2 id=\"{}\">{}</h2>\n", anchor(name), escape(name));
+        put!(out, "<p>{}</p>\n", prose(raw(&tag["description"])));
         for (path, method, operation) in operations(document) {
             if operation["tags"][0] == tag["name"] {
                 out.push_str(&section(path, &method, operation));
@@ -36,8 +47,8 @@ pub fn page(document: &Json) -> String {
     out.push_str(&errors());
     out.push_str("<h2 id=\"schemas\">Schemas</h2>\n");
     for (name, schema) in members(&document["components"]["schemas"]) {
-        out.push_str(&format!("<section class=\"schema\" id=\"schema-{name}\">\n"));
-        out.push_str(&format!("<h3>{name}</h3>\n{}</section>\n", schema_body(schema)));
+        put!(out, "<section class=\"schema\" id=\"schema-{name}\">\n");
+        put!(out, "<h3>{name}</h3>\n{}</section>\n", schema_body(schema));
     }
     out.push_str("</main>\n</body>\n</html>\n");
     out
@@ -47,15 +58,16 @@ fn contents(document: &Json) -> String {
     let mut out = String::from("<nav>\n");
     for tag in items(&document["tags"]) {
         let name = raw(&tag["name"]);
-        out.push_str(&format!("<a class=\"tag\" href=\"#{}\">{}</a>\n", anchor(name), escape(name)));
+        put!(out, "<a class=\"tag\" href=\"#{}\">{}</a>\n", anchor(name), escape(name));
         for (path, method, operation) in operations(document) {
             if operation["tags"][0] == tag["name"] {
                 let id = text(&operation["operationId"]);
                 let verb = method.to_uppercase();
-                out.push_str(&format!(
+                put!(
+                    out,
                     "<a href=\"#{id}\"><b class=\"{method}\">{verb}</b> {}</a>\n",
                     escape(path)
-                ));
+                );
             }
         }
     }
@@ -68,13 +80,10 @@ fn section(path: &str, method: &str, operation: &Json) -> String {
     let id = text(&operation["operationId"]);
     let verb = method.to_uppercase();
     let mut out = format!("<section id=\"{id}\">\n");
-    out.push_str(&format!(
-        "<h3><b class=\"{method}\">{verb}</b> <code>{}</code></h3>\n",
-        escape(path)
-    ));
-    out.push_str(&format!("<p>{}", prose(raw(&operation["summary"]))));
+    put!(out, "<h3><b class=\"{method}\">{verb}</b> <code>{}</code></h3>\n", escape(path));
+    put!(out, "<p>{}", prose(raw(&operation["summary"])));
     if let Some(more) = operation["description"].as_str() {
-        out.push_str(&format!(" {}", prose(more)));
+        put!(out, " {}", prose(more));
     }
     out.push_str(access(operation));
     out.push_str("</p>\n");
@@ -91,8 +100,8 @@ fn section(path: &str, method: &str, operation: &Json) -> String {
         out.push_str("</table>\n");
     }
     for (media, body) in members(&operation["requestBody"]["content"]) {
-        out.push_str(&format!("<h4>Body <small>{}</small></h4>\n", escape(media)));
-        out.push_str(&format!("<p>{}</p>\n", kind(&body["schema"])));
+        put!(out, "<h4>Body <small>{}</small></h4>\n", escape(media));
+        put!(out, "<p>{}</p>\n", kind(&body["schema"]));
     }
     out.push_str(&answers(operation));
     out.push_str("</section>\n");
@@ -110,14 +119,14 @@ fn answers(operation: &Json) -> String {
             }));
             continue;
         }
-        out.push_str(&format!("<p><code>{status}</code> {}", prose(raw(&answer["description"]))));
+        put!(out, "<p><code>{status}</code> {}", prose(raw(&answer["description"])));
         for (media, body) in members(&answer["content"]) {
             let shown = kind(&body["schema"]);
-            out.push_str(&format!(" {shown} <small>{}</small>", escape(media)));
+            put!(out, " {shown} <small>{}</small>", escape(media));
         }
         out.push_str("</p>\n");
     }
-    out.push_str(&format!("<p class=\"errors\">{}</p>\n", codes.join(" · ")));
+    put!(out, "<p class=\"errors\">{}</p>\n", codes.join(" · "));
     out
 }
 
@@ -126,10 +135,11 @@ fn errors() -> String {
     let mut out = String::from("<h2 id=\"errors\">Errors</h2>\n<table>\n");
     for kind in Kind::ALL {
         let (code, status, title) = (kind.code(), kind.status(), escape(kind.title()));
-        out.push_str(&format!(
+        put!(
+            out,
             "<tr id=\"error-{code}\"><td><code>{code}</code></td><td>{status}</td>\
              <td>{title}.</td></tr>\n"
-        ));
+        );
     }
     out.push_str("</table>\n");
     out
@@ -154,23 +164,19 @@ fn row(name: &str, schema: &Json, needed: bool, note: &str) -> String {
 fn schema_body(schema: &Json) -> String {
     let mut out = String::new();
     if let Some(description) = schema["description"].as_str() {
-        out.push_str(&format!("<p>{}</p>\n", prose(description)));
+        put!(out, "<p>{}</p>\n", prose(description));
     }
     let variants = || items(&schema["oneOf"]).iter().chain(items(&schema["anyOf"]));
     if members(&schema["properties"]).is_empty() && variants().next().is_none() {
-        out.push_str(&format!("<p>{}</p>\n", kind(schema)));
+        put!(out, "<p>{}</p>\n", kind(schema));
     }
     out.push_str(&member_table(schema));
     for variant in variants() {
-        match constant(variant) {
-            Some(value) => {
-                let note = prose(raw(&variant["description"]));
-                out.push_str(&format!("<p class=\"variant\">{} {note}</p>\n", code(&value)));
-            }
-            None => {
-                let inner = schema_body(variant);
-                out.push_str(&format!("<div class=\"variant\">{inner}</div>\n"));
-            }
+        if let Some(value) = constant(variant) {
+            let note = prose(raw(&variant["description"]));
+            put!(out, "<p class=\"variant\">{} {note}</p>\n", code(&value));
+        } else {
+            put!(out, "<div class=\"variant\">{}</div>\n", schema_body(variant));
         }
     }
     out
@@ -188,7 +194,7 @@ fn member_table(schema: &Json) -> String {
         if let Some(default) = property.get("default") {
             let shown = default.to_string();
             if shown.len() <= 60 {
-                note.push_str(&format!(" Default {}.", code(&shown)));
+                put!(note, " Default {}.", code(&shown));
             }
         }
         out.push_str(&row(&code(name), property, needed, &note));
@@ -265,7 +271,9 @@ fn operations(document: &Json) -> impl Iterator<Item = (&'static str, String, &J
 
 fn members(json: &Json) -> Vec<(&str, &Json)> {
     let members = json.as_object();
-    members.map_or_else(Vec::new, |all| all.iter().map(|(name, value)| (name.as_str(), value)).collect())
+    members.map_or_else(Vec::new, |all| {
+        all.iter().map(|(name, value)| (name.as_str(), value)).collect()
+    })
 }
 
 fn items(json: &Json) -> &[Json] {
@@ -298,7 +306,7 @@ fn prose(text: &str) -> String {
     for (at, part) in text.split('`').enumerate() {
         let part = escape(part);
         if at % 2 == 1 {
-            out.push_str(&format!("<code>{part}</code>"));
+            put!(out, "<code>{part}</code>");
         } else {
             out.push_str(&part);
         }

@@ -71,10 +71,7 @@ pub(crate) fn insert(account: &NewAccount<'_>) -> [Statement; 2] {
 
 /// Takes back what [`insert`] wrote. A registration that counts never comes here.
 pub(crate) fn remove(reg: RegistrationId) -> [Statement; 2] {
-    [
-        sql!("DELETE FROM users WHERE reg = ?1", reg),
-        sql!("DELETE FROM orgs WHERE reg = ?1", reg),
-    ]
+    [sql!("DELETE FROM users WHERE reg = ?1", reg), sql!("DELETE FROM orgs WHERE reg = ?1", reg)]
 }
 
 /// A registration whose owner has never logged in.
@@ -102,7 +99,11 @@ pub(crate) fn by_registration(reg: RegistrationId) -> Statement {
 }
 
 /// A person of an organisation whose login `session` has not been ended.
-pub(crate) fn by_session(org: OrgId, user: UserId, session: nexus_core::id::SessionId) -> Statement {
+pub(crate) fn by_session(
+    org: OrgId,
+    user: UserId,
+    session: nexus_core::id::SessionId,
+) -> Statement {
     sql!(
         select_account!(
             "JOIN sessions ON sessions.user_id = users.id AND sessions.org_id = users.org_id \

@@ -131,12 +131,7 @@ pub(crate) fn delete(org: OrgId, agent: AgentId, now: UnixMs) -> Statement {
 }
 
 /// Versions of an agent, newest first, older than `before`.
-pub(crate) fn versions(
-    org: OrgId,
-    agent: AgentId,
-    before: Option<u32>,
-    limit: u32,
-) -> Statement {
+pub(crate) fn versions(org: OrgId, agent: AgentId, before: Option<u32>, limit: u32) -> Statement {
     sql!(
         "SELECT version, created_at, settings FROM agent_versions \
          WHERE org_id = ?1 AND agent_id = ?2 AND (?3 IS NULL OR version < ?3) \

@@ -52,11 +52,7 @@ pub(crate) fn confirm(h: &str, reg: RegistrationId, now: UnixMs) -> Statement {
 /// a batch that writes nothing answers sooner, and would tell who has an account.
 pub(crate) fn stir(reg: RegistrationId, now: UnixMs) -> [Statement; 2] {
     [
-        sql!(
-            "INSERT INTO directory (h, cell, reg, created_at) VALUES (?1, '', ?1, ?2)",
-            reg,
-            now,
-        ),
+        sql!("INSERT INTO directory (h, cell, reg, created_at) VALUES (?1, '', ?1, ?2)", reg, now,),
         sql!("DELETE FROM directory WHERE h = ?1", reg),
     ]
 }

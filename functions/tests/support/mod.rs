@@ -1,5 +1,6 @@
 //! A client of the API over the world in memory.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::cell::Cell as Slot;
 
@@ -87,13 +88,7 @@ impl World {
     }
 
     /// Sends bytes as a voice server of `cell`.
-    pub async fn service_bytes(
-        &self,
-        cell: Cell,
-        method: &str,
-        path: &str,
-        body: &[u8],
-    ) -> Reply {
+    pub async fn service_bytes(&self, cell: Cell, method: &str, path: &str, body: &[u8]) -> Reply {
         self.service_promising(cell, method, path, body, &body_hash(body)).await
     }
 
@@ -134,8 +129,7 @@ pub struct Client {
 impl Client {
     /// Registers an organisation and logs its owner in.
     pub async fn register(world: &World, email: &str, cell: Cell) -> Self {
-        let body =
-            json!({"email": email, "password": PASSWORD, "org_name": "Acme", "cell": cell});
+        let body = json!({"email": email, "password": PASSWORD, "org_name": "Acme", "cell": cell});
         let reply = post(world, "/api/auth/register", &body).await;
         assert_eq!(reply.status, StatusCode::CREATED, "{}", reply.json());
         Self::log_in(world, email).await

@@ -4,7 +4,7 @@ use super::script::{
     Script, interim, marked, model_done, model_failed, sent, settled, token, voice_done,
     voice_failed,
 };
-use crate::conversation::Event::{self, TranscriberFailed, TranscriberReady};
+use crate::conversation::Event::{self, SpeechStarted, TranscriberFailed, TranscriberReady};
 use crate::journal::Failure;
 
 #[test]
@@ -24,6 +24,12 @@ fn a_model_that_failed_is_asked_once_more() {
             r#"1800 > agent 1 "Two. Three""#,
             "1800 speak end #2",
         ]
+    );
+    script.at(1900, SpeechStarted).at(2000, interim("no", 1850, 1990));
+    assert_eq!(
+        script.lines_of(&["> turn"]),
+        ["2000 > turn 1 heard \"\" cut endpoint=200 transcript=200 token=700 clause=700",],
+        "the token that counts is the second answer's"
     );
 }
 
@@ -182,6 +188,19 @@ fn a_silent_voice_has_failed_after_8_s() {
             "17500 journal ended provider_failure",
             "17500 end provider_failure",
         ]
+    );
+}
+
+/// Each stage is waited for by itself.
+#[test]
+fn a_silent_voice_has_failed_though_the_model_goes_on() {
+    let mut script = Script::asked("count");
+    for step in 0..5 {
+        script.at(1400 + 3000 * step, token(1, "One two. Three "));
+    }
+    assert_eq!(
+        script.lines_of(&["failed", "cancel"]),
+        ["9400 journal voice failed: timed_out", "9400 cancel speech #1"]
     );
 }
 

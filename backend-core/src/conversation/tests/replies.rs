@@ -1,6 +1,8 @@
 //! A reply that nobody interrupts.
 
-use super::script::{Script, endpoint, marked, model_done, rules, sent, token, voice_done};
+use super::script::{
+    Script, endpoint, interim, marked, model_done, rules, sent, settled, token, voice_done,
+};
 use crate::conversation::Event;
 use crate::conversation::{ReplyId, Rules};
 
@@ -34,6 +36,24 @@ fn a_reply_is_spoken_in_clauses_and_over_with_its_last_mark() {
             "3700 > listening",
         ]
     );
+}
+
+#[test]
+fn stages_count_from_the_end_of_speech_or_from_typing() {
+    let cases = [
+        (vec![settled("hi", 100, 1000), Event::UtteranceEnded], " endpoint=800 transcript=200"),
+        (vec![interim("hi", 100, 1000), Event::UtteranceEnded], " endpoint=800"),
+        (vec![Event::Typed("hi".to_owned())], ""),
+    ];
+    for (events, expected) in cases {
+        let mut script = Script::listening();
+        for (event, ms) in events.into_iter().zip([1200, 1800]) {
+            script.at(ms, event);
+        }
+        script.at(1800, model_done(1));
+        let turn = format!("1800 > turn 1 heard \"\"{expected}");
+        assert_eq!(script.lines_of(&["> turn"]), [turn]);
+    }
 }
 
 #[test]
