@@ -3,6 +3,7 @@
 use std::cell::{Cell as Slot, RefCell};
 
 use bytes::Bytes;
+use rusqlite::ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, ToSql, params_from_iter};
 use serde_json::{Map, Number, Value as Json};
@@ -102,8 +103,12 @@ impl MemorySql {
 }
 
 fn broken(error: &rusqlite::Error) -> SqlError {
-    match error.sqlite_error_code() {
-        Some(ErrorCode::ConstraintViolation) => SqlError::Conflict,
+    match (error.sqlite_error_code(), error.sqlite_error().map(|e| e.extended_code)) {
+        (_, Some(SQLITE_CONSTRAINT_UNIQUE | SQLITE_CONSTRAINT_PRIMARYKEY)) => SqlError::Conflict,
+        // Another constraint, or a statement that is wrong in itself.
+        (Some(ErrorCode::ConstraintViolation | ErrorCode::Unknown), _) => {
+            SqlError::Malformed(error.to_string())
+        }
         _ => SqlError::Unavailable(error.to_string()),
     }
 }
