@@ -42,8 +42,9 @@ const miniflare = new Miniflare(
       out.pipe(process.stdout);
       error.pipe(process.stderr);
     },
-    d1Persist: path.join(state, "d1"),
-    r2Persist: path.join(state, "r2"),
+    // Where `wrangler dev --persist-to STATE` keeps them.
+    d1Persist: path.join(state, "v3/d1"),
+    r2Persist: path.join(state, "v3/r2"),
     workers: [
       {
         name: "nexus-edge",

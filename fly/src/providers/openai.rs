@@ -196,12 +196,12 @@ mod tests {
 
     #[test]
     fn an_empty_account_is_not_a_rate_limit() {
-        let quota = br#"{"error":{"message":"…","type":"x","param":null,"code":"insufficient_quota"}}"#;
-        let limit = br#"{"error":{"message":"…","code":"rate_limit_exceeded"}}"#;
+        let quota = br#"{"error":{"message":"m","type":"x","param":null,"code":"insufficient_quota"}}"#;
+        let limit = br#"{"error":{"message":"m","code":"rate_limit_exceeded"}}"#;
         let status = http::StatusCode::TOO_MANY_REQUESTS;
         assert_eq!(refusal(status, quota), Failure::Quota);
         assert_eq!(refusal(status, limit), Failure::RateLimited);
-        let vllm = br#"{"error":{"message":"…","code":404}}"#;
+        let vllm = br#"{"error":{"message":"m","code":404}}"#;
         assert_eq!(refusal(http::StatusCode::NOT_FOUND, vllm), Failure::BadRequest);
         assert_eq!(refusal(http::StatusCode::BAD_GATEWAY, b"<html>"), Failure::Server);
     }

@@ -160,7 +160,7 @@ async fn a_failing_statement_undoes_the_whole_batch<S: Sql>(sql: &S) -> Outcome 
 
 async fn a_broken_statement_is_no_conflict_and_undoes_the_batch<S: Sql>(sql: &S) -> Outcome {
     fresh(sql).await?;
-    let broken = statement("SELECT nothing FROM conformance_nowhere", vec![]);
+    let broken = statement("SELECT id FROM conformance_nowhere", vec![]);
     let answer = sql.batch(vec![insert("a", "x", 1), broken]).await;
     ensure(matches!(answer, Err(SqlError::Malformed(_))), || format!("{answer:?}"))?;
     equal("items", &all(sql).await?, &vec![])

@@ -5,7 +5,7 @@ use std::cell::{Cell as Slot, RefCell};
 use bytes::Bytes;
 use rusqlite::ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE};
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, ErrorCode, ToSql, params_from_iter};
+use rusqlite::{Connection, ToSql, params_from_iter};
 use serde_json::{Map, Number, Value as Json};
 
 use crate::port::{Rows, Sql, SqlError, Statement, Value};
@@ -103,13 +103,10 @@ impl MemorySql {
 }
 
 fn broken(error: &rusqlite::Error) -> SqlError {
-    match (error.sqlite_error_code(), error.sqlite_error().map(|e| e.extended_code)) {
-        (_, Some(SQLITE_CONSTRAINT_UNIQUE | SQLITE_CONSTRAINT_PRIMARYKEY)) => SqlError::Conflict,
-        // Another constraint, or a statement that is wrong in itself.
-        (Some(ErrorCode::ConstraintViolation | ErrorCode::Unknown), _) => {
-            SqlError::Malformed(error.to_string())
-        }
-        _ => SqlError::Unavailable(error.to_string()),
+    match error.sqlite_extended_error_code() {
+        Some(SQLITE_CONSTRAINT_UNIQUE | SQLITE_CONSTRAINT_PRIMARYKEY) => SqlError::Conflict,
+        // Memory is always there, so it is the statement that is wrong.
+        _ => SqlError::Malformed(error.to_string()),
     }
 }
 

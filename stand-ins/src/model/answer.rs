@@ -278,6 +278,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn events_are_cut_inside_characters() {
+        let event = Event { wait: Duration::ZERO, data: "ü".repeat(99), tokens: 1 };
+        let parts = split(vec![event]);
+        assert_eq!(parts.len(), 2);
+        assert!(parts.iter().all(|part| std::str::from_utf8(&part.bytes).is_err()));
+        let whole: Vec<u8> = parts.iter().flat_map(|part| part.bytes.to_vec()).collect();
+        assert_eq!(String::from_utf8(whole).unwrap(), format!("data: {}\n\n", "ü".repeat(99)));
+    }
+
+    #[test]
     fn tokens_join_to_the_text() {
         let text = "I heard: extraordinarily  ÄÖÜ. What else can I do?";
         let tokens = tokens_of(text);

@@ -151,10 +151,49 @@ fn audio_that_begins_inside_a_word_gives_the_rest_of_it() {
 
 #[test]
 fn a_cut_inside_a_word_does_not_join_what_comes_after() {
-    let mut samples = speak("planet", 8_000).samples[..100 * 8].to_vec();
-    samples.extend(speak("earth", 8_000).samples);
-    // The third letter was played for 12 of 44 ms.
-    assert_eq!(heard_text(&samples, 8_000), "pl earth");
+    // The third letter was played for so many of its 44 ms.
+    for played_ms in [10, 12, 20, 30] {
+        let mut samples = speak("planet", 8_000).samples[..(88 + played_ms) * 8].to_vec();
+        samples.extend(speak("earth", 8_000).samples);
+        assert_eq!(heard_text(&samples, 8_000), "pl earth", "{played_ms} ms");
+    }
+}
+
+#[test]
+fn a_word_is_known_before_the_next_one_begins() {
+    let spoken = speak("word", 8_000).samples;
+    let end_ms = spoken.len() as u64 / 8 - u64::from(WORD_GAP_MS);
+    let mut hearing = Hearing::new(8_000).unwrap();
+    let mut heard = Vec::new();
+    for piece in spoken.chunks(20) {
+        hearing.push(piece, &mut heard);
+        if heard.iter().any(|event| matches!(event, Heard::Word { .. })) {
+            break;
+        }
+    }
+    let delay_ms = hearing.position_ms() - end_ms;
+    assert!((50..=75).contains(&delay_ms), "{delay_ms} ms after its end");
+}
+
+#[test]
+fn a_tone_pair_in_the_midst_of_other_sound_is_no_word() {
+    let mut noise = Noise(5);
+    let mut crowd =
+        |ms: usize| -> Vec<i16> { (0..ms * 8).map(|_| noise.sample(6_000.0) as i16).collect() };
+    let letter = &speak("a", 8_000).samples[..44 * 8];
+    let before = [&vec![0; 4_000][..], &crowd(300), letter, &[0; 4_000]].concat();
+    let after = [&vec![0; 4_000][..], letter, &crowd(300), &[0; 4_000]].concat();
+    for samples in [before, after] {
+        let heard = hear(&samples, 8_000).unwrap();
+        assert!(!heard.iter().any(|h| matches!(h, Heard::Word { .. })), "{heard:?}");
+        // The pair is part of the sound: 300 and 44 ms.
+        let sound = |h: &Heard| match h {
+            Heard::Unclear { start_ms, end_ms } => Some(end_ms - start_ms),
+            _ => None,
+        };
+        let lengths: Vec<u64> = heard.iter().filter_map(sound).collect();
+        assert!(lengths.len() == 1 && (330..=360).contains(&lengths[0]), "{heard:?}");
+    }
 }
 
 #[test]

@@ -56,7 +56,7 @@ impl Agent {
             self.reply_over(true).await;
         }
         let text = text_of(&self.utterance);
-        if !text.is_empty() && self.hearing.silence_ms() >= 300 {
+        if !text.is_empty() && self.hearing.silence_ms() >= 600 {
             self.utterance.clear();
             self.turn += 1;
             let turn = self.turn;

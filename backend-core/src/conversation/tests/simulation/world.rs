@@ -104,7 +104,9 @@ impl World {
             Step::EarlyDeadline => {
                 let is_due = self.conversation.deadline().is_none_or(|due| due.0 <= self.now);
                 if !is_due {
-                    self.hand(&Event::Deadline);
+                    let mut actions = Vec::new();
+                    self.conversation.handle(CallMs(self.now), Event::Deadline, &mut actions);
+                    assert_eq!(actions, [], "the deadline came early");
                 }
             }
             Step::TranscriberFailed(failure) => self.hand(&Event::TranscriberFailed(failure)),

@@ -1,0 +1,235 @@
+//! A new connection: its ticket, its `start`, the claim, and the call that follows.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nexus_core::agent::{AgentSettings, AgentSnapshot};
+use nexus_core::call::{Channel, EndReason};
+use nexus_core::conversation::Conversation;
+use nexus_core::id::ClaimantId;
+use nexus_core::ticket::Ticket;
+use nexus_core::voice_link::{ClaimAnswer, ClaimRequest};
+use nexus_core::wire::{AudioFormat, close};
+use tokio::sync::mpsc;
+use tracing::info;
+
+use super::claim::claim;
+use super::clock::CallClock;
+use super::driver::{Call, Parts};
+use super::finish::finish;
+use super::rules::rules;
+use super::usage::Meter;
+use crate::admission::{Phase, Place};
+use crate::app::{App, random_bytes};
+use crate::delivery::{Control, Parcel};
+use crate::edge::{EdgeError, unix_now};
+use crate::prices::{Priced, Prices};
+use crate::providers::{deepgram, elevenlabs};
+use crate::spool::Meta;
+use crate::transport::browser::{BrowserLine, FromClient};
+use crate::upgrade::ClientLink;
+
+/// How long a client may take to say `start`.
+const START_WITHIN: Duration = Duration::from_secs(5);
+/// Controls that may wait for a call.
+const CONTROLS: usize = 8;
+
+/// Serves a browser from its handshake to the end.
+pub async fn serve(app: Arc<App>, link: ClientLink, token: Option<String>, place: Place) {
+    app.metrics.connections_active.inc();
+    let line = BrowserLine::new(link);
+    welcome(&app, line, token, place).await;
+    app.metrics.connections_active.dec();
+}
+
+async fn welcome(app: &Arc<App>, line: BrowserLine, token: Option<String>, place: Place) {
+    let config = &app.config;
+    let ticket = Ticket::verify(
+        token.as_deref().unwrap_or_default(),
+        &config.ticket_keys,
+        config.cell,
+        Channel::Web,
+        unix_now(),
+    );
+    let ticket = match ticket {
+        Ok(ticket) => ticket,
+        Err(error) => {
+            app.metrics.refused("ticket");
+            return line.refuse(close::TICKET, "ticket_refused", &error.to_string()).await;
+        }
+    };
+    let Some((line, format)) = start(app, line).await else { return };
+    drop(place.unstarted);
+    let slot = place.slot;
+
+    let known = app.snapshots.get(&ticket.snapshot);
+    let early = known.as_ref().map(|known| Stages::open(app, &known.settings, format));
+    let Ok(random) = random_bytes() else {
+        return line.refuse(close::RESTARTING, "unavailable", "try again").await;
+    };
+    let request = ClaimRequest {
+        epoch: ticket.epoch,
+        claimant: ClaimantId::new(unix_now(), random),
+        server: app.server,
+        region: config.region.clone(),
+        audio: format,
+        known_snapshot: known.as_ref().map(|_| ticket.snapshot.clone()),
+    };
+    let claimed = match claim(&app.edge, ticket.call, &request).await {
+        Ok(answer) => answer,
+        Err(error) => return turn_away(app, line, &error).await,
+    };
+    let snapshot = match (&claimed.snapshot, known) {
+        (Some(snapshot), _) => {
+            Some(app.snapshots.keep(claimed.snapshot_hash.clone(), snapshot.clone()))
+        }
+        (None, known) => known.filter(|_| claimed.snapshot_hash == ticket.snapshot),
+    };
+    let Some(snapshot) = snapshot else {
+        return line.refuse(close::RESTARTING, "unavailable", "the call has no agent").await;
+    };
+    if claimed.audio != format {
+        let detail = "a resumed call keeps its first audio format";
+        return line.refuse(close::PROTOCOL, "audio_format", detail).await;
+    }
+    let stages = early.unwrap_or_else(|| Stages::open(app, &snapshot.settings, format));
+    hold(app, Held { ticket, claimed, snapshot, format }, line, stages).await;
+    drop(slot);
+}
+
+/// Waits for `start`; answers the client itself if it does not come.
+async fn start(app: &App, mut line: BrowserLine) -> Option<(BrowserLine, AudioFormat)> {
+    let first = tokio::select! {
+        first = tokio::time::timeout(START_WITHIN, line.next()) => first,
+        () = app.admission.draining() => {
+            line.refuse(close::RESTARTING, "restarting", "the server restarts").await;
+            return None;
+        }
+    };
+    match first {
+        Ok(FromClient::Start(format)) => return Some((line, format)),
+        Ok(FromClient::Violation(close_code, code, detail)) => {
+            app.metrics.refused(code);
+            line.refuse(close_code, code, detail).await;
+        }
+        // Gone; anything else before `start` is a violation.
+        Ok(_) => {}
+        Err(_) => {
+            app.metrics.refused("no_start");
+            line.refuse(close::NO_START, "no_start", "no start message in five seconds").await;
+        }
+    }
+    None
+}
+
+async fn turn_away(app: &App, line: BrowserLine, error: &EdgeError) {
+    match error {
+        EdgeError::Claimed | EdgeError::Sealed => {
+            app.metrics.refused("claimed");
+            line.refuse(close::TICKET, "claimed", "the ticket has been used").await;
+        }
+        EdgeError::Refused { .. } | EdgeError::Unreachable => {
+            app.metrics.refused("edge");
+            tracing::warn!(%error, "a claim failed");
+            line.refuse(close::RESTARTING, "unavailable", "the call cannot be begun now").await;
+        }
+    }
+}
+
+/// The connections of a call, being opened.
+struct Stages {
+    transcriber: deepgram::Transcriber,
+    voice: elevenlabs::Voice,
+}
+
+impl Stages {
+    fn open(app: &App, settings: &AgentSettings, format: AudioFormat) -> Self {
+        let providers = &app.config.providers;
+        let listen =
+            deepgram::listen_url(&providers.deepgram.url, format, settings, providers.opt_out);
+        let speak = elevenlabs::socket_address(&providers.elevenlabs.url, format, settings);
+        Self {
+            transcriber: deepgram::Transcriber::open(
+                listen,
+                providers.deepgram.key.clone(),
+                Arc::clone(&app.tls),
+                format,
+            ),
+            voice: elevenlabs::Voice::open(
+                speak,
+                providers.elevenlabs.key.clone(),
+                Arc::clone(&app.tls),
+                settings.voice.speed,
+            ),
+        }
+    }
+}
+
+/// A call that is ours.
+struct Held {
+    ticket: Ticket,
+    claimed: ClaimAnswer,
+    snapshot: Arc<AgentSnapshot>,
+    format: AudioFormat,
+}
+
+async fn hold(app: &Arc<App>, held: Held, line: BrowserLine, stages: Stages) {
+    let Held { ticket, claimed, snapshot, format } = held;
+    let (id, epoch) = (ticket.call, ticket.epoch);
+    let elapsed = claimed.now.since(claimed.answered_at).max(0);
+    let clock = CallClock::starting_at(elapsed as u64);
+    let (sender, control) = mpsc::channel(CONTROLS);
+    let meta = Meta { call: id, epoch, audio: format };
+    let (spool, written) = app.spool.open(meta);
+    let progress = app.deliveries.start(Parcel {
+        meta,
+        dir: app.spool.dir(id, epoch),
+        written,
+        segments_sent: 0,
+        control: Some(sender.clone()),
+    });
+    if app.admission.phase() == Phase::Draining {
+        // Claimed just before the drain began: nobody else will end it.
+        let _ = sender.try_send(Control::End(EndReason::ServerLost));
+    }
+    let registration = app.calls.insert(id, epoch, sender);
+    let rules = rules(
+        &snapshot.settings,
+        &claimed.variables,
+        claimed.max_seconds,
+        app.config.reclaim,
+    );
+    let fixed_texts = rules.greeting.iter().chain(&rules.idle_prompts).cloned().collect();
+    let call = Call::new(Parts {
+        app: Arc::clone(app),
+        id,
+        line,
+        format,
+        clock,
+        transcriber: stages.transcriber,
+        voice: stages.voice,
+        meter: Meter::new(prices(app, &snapshot.settings)),
+        conversation: Conversation::new(rules, &claimed.history),
+        snapshot,
+        fixed_texts,
+        spool,
+        progress,
+        control,
+    });
+    app.metrics.calls_active.inc();
+    info!(call = %id, epoch = epoch.0, "call begins");
+    let over = Box::pin(call.run()).await;
+    info!(call = %id, epoch = epoch.0, outcome = ?over.outcome, "call over");
+    finish(app, over).await;
+    app.metrics.calls_active.dec();
+    drop(registration);
+}
+
+fn prices(app: &App, settings: &AgentSettings) -> Prices {
+    let providers = &app.config.providers;
+    Prices::of(
+        Priced { model: &settings.transcriber.model, simulated: providers.deepgram.simulated },
+        Priced { model: &settings.model.model, simulated: providers.openai.simulated },
+        Priced { model: &settings.voice.model, simulated: providers.elevenlabs.simulated },
+    )
+}

@@ -1,0 +1,75 @@
+//! The voice server's process: configuration in, signals obeyed.
+
+use std::io;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use nexus_voice::config::Config;
+use nexus_voice::logging;
+use nexus_voice::server::Server;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// How long the spool may take when the process ends.
+const DELIVERED_WITHIN: Duration = Duration::from_secs(60);
+/// How long the disk may take.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(5);
+
+fn main() -> ExitCode {
+    let config = match Config::from_env() {
+        Ok(config) => config,
+        Err(error) => return fail(&error),
+    };
+    logging::start();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error),
+    };
+    runtime.block_on(run(config))
+}
+
+/// One line on standard error that says what is wrong.
+#[expect(clippy::print_stderr, reason = "the process's last words, before or without logging")]
+fn fail(error: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("nexus-voice cannot start: {error}");
+    ExitCode::from(2)
+}
+
+/// Runs until SIGTERM or SIGINT, then ends the calls and delivers the spool. A second signal means
+/// now: what is written down is flushed and left to the next start.
+async fn run(config: Config) -> ExitCode {
+    let mut signals = match Signals::new() {
+        Ok(signals) => signals,
+        Err(error) => return fail(&error),
+    };
+    let server = match Server::start(config).await {
+        Ok(server) => server,
+        Err(error) => return fail(&error),
+    };
+    signals.next().await;
+    tokio::select! {
+        _ = server.drain(DELIVERED_WITHIN) => {}
+        () = signals.next() => {}
+    }
+    if server.flush(WRITTEN_WITHIN) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
