@@ -43,8 +43,7 @@ const miniflare = new Miniflare(
       error.pipe(process.stderr);
     },
     // Where `wrangler dev --persist-to STATE` keeps them.
-    d1Persist: path.join(state, "v3/d1"),
-    r2Persist: path.join(state, "v3/r2"),
+    resourcePersistencePath: path.join(state, "v3"),
     workers: [
       {
         name: "nexus-edge",

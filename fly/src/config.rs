@@ -151,8 +151,7 @@ impl Config {
         let metrics_port =
             reader.number("NEXUS_METRICS_PORT", metrics_port, &(0..=u16::MAX), "a port number");
         let max_calls = reader.number("NEXUS_MAX_CALLS", 200, &(1..=100_000), "1 to 100000");
-        let max_unstarted =
-            reader.number("NEXUS_MAX_UNSTARTED", 20, &(1..=100_000), "1 to 100000");
+        let max_unstarted = reader.number("NEXUS_MAX_UNSTARTED", 20, &(1..=100_000), "1 to 100000");
         let reclaim = reader.number("NEXUS_RECLAIM_MS", 15_000, &(0..=600_000), "0 to 600000");
         let heartbeat = reader.number("NEXUS_HEARTBEAT_MS", 5_000, &(50..=25_000), "50 to 25000");
         let edge_url = read_edge(&mut reader);

@@ -123,8 +123,12 @@ impl Deliveries {
             control: control.as_ref(),
             progress,
         };
-        let segments =
-            segments::Segments { edge: &self.edge, metrics: &self.metrics, meta, control: control.as_ref() };
+        let segments = segments::Segments {
+            edge: &self.edge,
+            metrics: &self.metrics,
+            meta,
+            control: control.as_ref(),
+        };
         let (_, last_seq, count) =
             tokio::join!(sort, journal.run(entries_to_send), segments.run(files_to_send));
         let delivered = match (last_seq, count) {

@@ -229,8 +229,7 @@ impl EdgeClient {
             .body(Full::new(outgoing.body.clone()))
             .map_err(|_| refused(0, "bad_request_line"))?;
         let exchange = async {
-            let response =
-                self.http.request(request).await.map_err(|_| EdgeError::Unreachable)?;
+            let response = self.http.request(request).await.map_err(|_| EdgeError::Unreachable)?;
             let status = response.status();
             let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX)
                 .collect()

@@ -238,8 +238,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// system reset the connection and take the close frame with it.
     pub async fn close(mut self, code: u16, reason: &str) {
         let goodbye = async {
-            let frame =
-                CloseFrame { code: CloseCode::from(code), reason: Utf8Bytes::from(reason) };
+            let frame = CloseFrame { code: CloseCode::from(code), reason: Utf8Bytes::from(reason) };
             let sent = poll_fn(|cx| self.poll_drain(cx)).await.is_ok()
                 && self.socket.close(Some(frame)).await.is_ok();
             if !sent {

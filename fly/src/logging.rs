@@ -5,7 +5,8 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 /// Crates that log what they carry: their debug output would hold personal data.
-const QUIET: [&str; 6] = ["tungstenite", "tokio_tungstenite", "hyper", "hyper_util", "rustls", "axum"];
+const QUIET: [&str; 6] =
+    ["tungstenite", "tokio_tungstenite", "hyper", "hyper_util", "rustls", "axum"];
 
 /// Starts logging; `RUST_LOG` sets the level.
 pub fn start() {

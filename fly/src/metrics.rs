@@ -123,10 +123,13 @@ impl Default for Metrics {
         r.register("spool_entries", "Entries not acknowledged", metrics.spool_entries.clone());
         r.register("spool_segments", "Segments not acknowledged", metrics.spool_segments.clone());
         r.register("spool_bytes", "Their bytes", metrics.spool_bytes.clone());
-        r.register("heartbeat_failures", "Unanswered heartbeats", metrics.heartbeat_failures.clone());
-        let direction = |word| {
-            audio.get_or_create(&DirectionLabel { direction: Word(word) }).clone()
-        };
+        r.register(
+            "heartbeat_failures",
+            "Unanswered heartbeats",
+            metrics.heartbeat_failures.clone(),
+        );
+        let direction =
+            |word| audio.get_or_create(&DirectionLabel { direction: Word(word) }).clone();
         let (bytes_in, bytes_out) = (direction("in"), direction("out"));
         Self { registry, bytes_in, bytes_out, ..metrics }
     }

@@ -104,9 +104,7 @@ impl Spool {
         // Unbounded: a call must neither wait for the disk nor lose an entry, and what it writes is
         // bounded by its duration.
         let (jobs, todo) = mpsc::channel();
-        std::thread::Builder::new()
-            .name("spool".to_owned())
-            .spawn(move || writer::run(&todo))?;
+        std::thread::Builder::new().name("spool".to_owned()).spawn(move || writer::run(&todo))?;
         Ok(Self { root: root.to_owned(), jobs, next_key: Arc::new(AtomicU64::new(0)) })
     }
 

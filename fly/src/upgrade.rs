@@ -48,7 +48,8 @@ where
     tokio::spawn(async move {
         let Ok(upgraded) = upgrade.await else { return };
         let io = TokioIo::new(upgraded);
-        let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(limits.config())).await;
+        let socket =
+            WebSocketStream::from_raw_socket(io, Role::Server, Some(limits.config())).await;
         serve(Link::new(socket, limits)).await;
     });
     response

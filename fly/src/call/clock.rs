@@ -85,9 +85,7 @@ impl AudioClock {
             .find(|anchor| anchor.audio_ms <= audio_ms)
             .or(self.anchors.first());
         match anchor {
-            Some(anchor) => {
-                CallMs((anchor.call_ms + audio_ms).saturating_sub(anchor.audio_ms))
-            }
+            Some(anchor) => CallMs((anchor.call_ms + audio_ms).saturating_sub(anchor.audio_ms)),
             None => CallMs(audio_ms),
         }
     }

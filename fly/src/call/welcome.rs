@@ -193,12 +193,8 @@ async fn hold(app: &Arc<App>, held: Held, line: BrowserLine, stages: Stages) {
         let _ = sender.try_send(Control::End(EndReason::ServerLost));
     }
     let registration = app.calls.insert(id, epoch, sender);
-    let rules = rules(
-        &snapshot.settings,
-        &claimed.variables,
-        claimed.max_seconds,
-        app.config.reclaim,
-    );
+    let rules =
+        rules(&snapshot.settings, &claimed.variables, claimed.max_seconds, app.config.reclaim);
     let fixed_texts = rules.greeting.iter().chain(&rules.idle_prompts).cloned().collect();
     let call = Call::new(Parts {
         app: Arc::clone(app),

@@ -82,8 +82,9 @@ fn a_loopback_provider_is_simulated_and_needs_no_key() {
 fn the_eu_cell_reaches_eu_hosts_alone() {
     let config = read(&[("NEXUS_CELL", "eu")]).unwrap();
     assert!(config.providers.opt_out);
-    let hosts = [&config.providers.deepgram, &config.providers.elevenlabs, &config.providers.openai]
-        .map(|provider| provider.url.host_str().unwrap().to_owned());
+    let hosts =
+        [&config.providers.deepgram, &config.providers.elevenlabs, &config.providers.openai]
+            .map(|provider| provider.url.host_str().unwrap().to_owned());
     assert_eq!(
         hosts,
         ["api.eu.deepgram.com", "api.eu.residency.elevenlabs.io", "eu.api.openai.com"]

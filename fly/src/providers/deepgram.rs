@@ -189,7 +189,10 @@ mod tests {
             (r#"{"type":"SpeechStarted","channel":[0,1],"timestamp":2.5}"#, Said::SpeechStarted),
             (r#"{"type":"UtteranceEnd","channel":[0,1],"last_word_end":-1}"#, Said::UtteranceEnd),
             (r#"{"type":"Error","variant":"SchemaError","description":"…"}"#, Said::Error),
-            (r#"{"type":"Metadata","request_id":"uuid","duration":12.4,"channels":1}"#, Said::Other),
+            (
+                r#"{"type":"Metadata","request_id":"uuid","duration":12.4,"channels":1}"#,
+                Said::Other,
+            ),
             (r#"{"type":"FromTheFuture"}"#, Said::Other),
         ] {
             assert_eq!(decode(frame), Some(said), "{frame}");

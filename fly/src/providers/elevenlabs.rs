@@ -199,7 +199,10 @@ mod tests {
                 "charsStartTimesMs":[0,40],"charsDurationsMs":[40,60]}}"#,
         ] {
             let said = decode(frame).unwrap();
-            assert_eq!((said.context, &said.audio[..], said.is_final), (Some(7), &[0, 1, 2][..], false));
+            assert_eq!(
+                (said.context, &said.audio[..], said.is_final),
+                (Some(7), &[0, 1, 2][..], false)
+            );
             assert_eq!(
                 said.alignment,
                 [
@@ -218,15 +221,12 @@ mod tests {
         let error = r#"{"message":"…","error":"input_timeout_exceeded","code":1008}"#;
         assert_eq!(decode(error).unwrap().error.as_deref(), Some("input_timeout_exceeded"));
         assert_eq!(decode(r#"{"audio":"*"}"#), None);
-        assert_eq!(decode("[]"), None);
+        assert_eq!(decode("not json"), None);
     }
 
     #[test]
     fn messages_have_the_services_shape() {
-        assert_eq!(
-            init(3, 1.1),
-            r#"{"text":" ","context_id":"3","voice_settings":{"speed":1.1}}"#
-        );
+        assert_eq!(init(3, 1.1), r#"{"text":" ","context_id":"3","voice_settings":{"speed":1.1}}"#);
         assert_eq!(
             clause(3, "Say \"hi\"."),
             r#"{"text":"Say \"hi\". ","context_id":"3","flush":true}"#

@@ -49,9 +49,9 @@ pub fn request_body(
     settings: &ModelSettings,
     messages: &[Message],
 ) -> serde_json::Result<Vec<u8>> {
-    let own = base.host_str().is_some_and(|host| {
-        host == "api.openai.com" || host.ends_with(".api.openai.com")
-    });
+    let own = base
+        .host_str()
+        .is_some_and(|host| host == "api.openai.com" || host.ends_with(".api.openai.com"));
     serde_json::to_vec(&Request {
         model: &settings.model,
         stream: true,
@@ -178,7 +178,10 @@ mod tests {
                 "finish_reason":null}],"usage":null,"obfuscation":"a8f"}"#,
                 delta("", false, None),
             ),
-            (r#"{"choices":[{"index":0,"delta":{"content":"H\u00e9l"}}]}"#, delta("Hél", false, None)),
+            (
+                r#"{"choices":[{"index":0,"delta":{"content":"H\u00e9l"}}]}"#,
+                delta("Hél", false, None),
+            ),
             (r#"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#, delta("", true, None)),
             (
                 r#"{"choices":[],"usage":{"prompt_tokens":12,"completion_tokens":5,
@@ -196,7 +199,8 @@ mod tests {
 
     #[test]
     fn an_empty_account_is_not_a_rate_limit() {
-        let quota = br#"{"error":{"message":"m","type":"x","param":null,"code":"insufficient_quota"}}"#;
+        let quota =
+            br#"{"error":{"message":"m","type":"x","param":null,"code":"insufficient_quota"}}"#;
         let limit = br#"{"error":{"message":"m","code":"rate_limit_exceeded"}}"#;
         let status = http::StatusCode::TOO_MANY_REQUESTS;
         assert_eq!(refusal(status, quota), Failure::Quota);

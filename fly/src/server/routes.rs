@@ -66,8 +66,7 @@ async fn ready(State(Public { app, .. }): State<Public>) -> Response {
     };
     let status =
         if admission.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let body =
-        json!({"status": word, "calls": admission.taken(), "capacity": admission.slots()});
+    let body = json!({"status": word, "calls": admission.taken(), "capacity": admission.slots()});
     (status, Json(body)).into_response()
 }
 

@@ -225,10 +225,9 @@ impl Words {
         });
     }
 
-    /// A piece of a symbol inside a word means that audio was cut out there.
+    /// A cut left a piece of a symbol. The word before it ends: what follows is too late to join.
     fn fragment(&mut self, run: Run, heard: &mut Vec<Heard>) {
         self.sound_end = run.end;
-        self.end_word(heard);
         if self.border.is_some_and(|border| border.steps >= SOUND_STEPS) {
             self.sound(run, heard);
         }

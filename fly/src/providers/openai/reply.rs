@@ -84,10 +84,7 @@ impl ModelServer {
                     .uri(&self.uri)
                     .header(header::CONTENT_TYPE, "application/json")
                     .header(header::ACCEPT, "text/event-stream")
-                    .header(
-                        header::AUTHORIZATION,
-                        format!("Bearer {}", self.provider.key.expose()),
-                    )
+                    .header(header::AUTHORIZATION, format!("Bearer {}", self.provider.key.expose()))
                     .body(Full::new(Bytes::from(body)))
                     .map_err(|_| Failure::BadRequest)
             });

@@ -42,10 +42,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<String, BuildError> {
-    // `cargo run` says where the package is now; the other is where it was compiled.
-    let package = std::env::var("CARGO_MANIFEST_DIR");
-    let package = package.as_deref().unwrap_or(env!("CARGO_MANIFEST_DIR"));
-    let root = Path::new(package).parent().unwrap_or(Path::new("."));
+    let root = &xtask::build::root();
     let options = options(root)?;
     let compiled = module::compile(root, &options.profile, options.features.as_deref())?;
     let fresh = module::bind(&compiled, &options.out)?;

@@ -2,13 +2,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use wasm_bindgen_cli_support::Bindgen;
+use xtask::build;
 
 use crate::BuildError;
 
 const ENTRY: &str = include_str!("entry.js");
+/// Says what the folder was made of.
+const STAMP: &str = ".stamp";
 
 /// Compiles the Worker for `wasm32-unknown-unknown`; answers the compiled file.
 pub(crate) fn compile(
@@ -16,8 +18,8 @@ pub(crate) fn compile(
     profile: &str,
     features: Option<&str>,
 ) -> Result<PathBuf, BuildError> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
+    let commit = std::env::var("NEXUS_COMMIT").unwrap_or_else(|_| build::commit(root));
+    let mut command = build::cargo();
     command
         .current_dir(root)
         .args([
@@ -31,7 +33,7 @@ pub(crate) fn compile(
             profile,
         ])
         .args(features.iter().flat_map(|list| ["--features", list]))
-        .env("NEXUS_COMMIT", commit(root));
+        .env("NEXUS_COMMIT", commit);
     let status = command.status().map_err(|error| BuildError(format!("cargo: {error}")))?;
     if !status.success() {
         return Err(BuildError("the Worker does not compile (see above)".to_owned()));
@@ -44,43 +46,31 @@ pub(crate) fn compile(
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// The commit being built, or what `NEXUS_COMMIT` says, or `unknown` outside a checkout.
-fn commit(root: &Path) -> String {
-    if let Ok(given) = std::env::var("NEXUS_COMMIT") {
-        return given;
-    }
-    let output =
-        Command::new("git").current_dir(root).args(["rev-parse", "--short=12", "HEAD"]).output();
-    match output {
-        Ok(output) if output.status.success() => {
-            String::from_utf8_lossy(&output.stdout).trim().to_owned()
-        }
-        _ => "unknown".to_owned(),
-    }
-}
-
 /// Makes the JavaScript around `compiled` and writes all of it to `out`, unless it is there already.
-/// Answers whether it was written.
+/// Answers whether it was written. `out` is replaced as a whole: a build that is stopped half-way
+/// leaves the old one.
 pub(crate) fn bind(compiled: &Path, out: &Path) -> Result<bool, BuildError> {
     let stamp = stamp(compiled)?;
-    let stamp_file = out.join(".stamp");
-    if fs::read_to_string(&stamp_file).is_ok_and(|old| old == stamp) {
+    if fs::read_to_string(out.join(STAMP)).is_ok_and(|old| old == stamp) {
         return Ok(false);
     }
-    let _ = fs::remove_dir_all(out);
+    let fresh = out.with_added_extension("new");
+    let _ = fs::remove_dir_all(&fresh);
     let mut bindgen = Bindgen::new();
     let bindgen_error = |error| BuildError(format!("wasm-bindgen: {error:#}"));
     bindgen.input_path(compiled).out_name("edge").typescript(false);
     bindgen.module(true).map_err(bindgen_error)?;
     bindgen.reset_state_function(true).force_enable_abort_handler(true);
-    bindgen.generate(out).map_err(bindgen_error)?;
+    bindgen.generate(&fresh).map_err(bindgen_error)?;
 
-    let glue = out.join("edge.js");
+    let glue = fresh.join("edge.js");
     let text = fs::read_to_string(&glue).map_err(|error| BuildError::at(&glue, &error))?;
     // workerd knows WebAssembly imports, but not yet the proposed keyword for them.
     write(&glue, &text.replace("import source ", "import "))?;
-    write(&out.join("index.js"), ENTRY)?;
-    write(&stamp_file, &stamp)?;
+    write(&fresh.join("index.js"), ENTRY)?;
+    write(&fresh.join(STAMP), &stamp)?;
+    let _ = fs::remove_dir_all(out);
+    fs::rename(&fresh, out).map_err(|error| BuildError::at(out, &error))?;
     Ok(true)
 }
 

@@ -1,0 +1,15 @@
+//! Whole calls over real sockets: the voice server, the stand-ins, a caller, and an edge of the
+//! test's own that keeps what it is sent.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails"
+)]
+
+mod conversation;
+mod delivery;
+mod edge;
+mod refusals;
+mod scene;
