@@ -129,7 +129,7 @@ impl Deliveries {
             meta,
             control: control.as_ref(),
         };
-        let (_, last_seq, count) =
+        let ((), last_seq, count) =
             tokio::join!(sort, journal.run(entries_to_send), segments.run(files_to_send));
         let delivered = match (last_seq, count) {
             (Ok(last_seq), Ok(count)) => {

@@ -236,7 +236,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// Says goodbye: sends what is queued and a close frame, then reads until the peer has closed
     /// too, all within two seconds. Without the reading, unread bytes of the peer would make the
     /// system reset the connection and take the close frame with it.
-    pub async fn close(mut self, code: u16, reason: &str) {
+    pub async fn close(mut self: Box<Self>, code: u16, reason: &str) {
         let goodbye = async {
             let frame = CloseFrame { code: CloseCode::from(code), reason: Utf8Bytes::from(reason) };
             let sent = poll_fn(|cx| self.poll_drain(cx)).await.is_ok()

@@ -10,7 +10,7 @@ use nexus_voice::server::Server;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How long the spool may take when the process ends.
-const DELIVERED_WITHIN: Duration = Duration::from_secs(60);
+const DELIVERED_WITHIN: Duration = Duration::from_mins(1);
 /// How long the disk may take.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(5);
 

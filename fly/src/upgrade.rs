@@ -14,8 +14,8 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 
 use crate::link::{Link, LinkLimits};
 
-/// A client's connection.
-pub type ClientLink = Link<TokioIo<Upgraded>>;
+/// A client's connection. Boxed, as it moves from the handshake into the call.
+pub type ClientLink = Box<Link<TokioIo<Upgraded>>>;
 
 /// Answers the handshake in `request` and runs `serve` with the open socket.
 ///
@@ -50,7 +50,7 @@ where
         let io = TokioIo::new(upgraded);
         let socket =
             WebSocketStream::from_raw_socket(io, Role::Server, Some(limits.config())).await;
-        serve(Link::new(socket, limits)).await;
+        serve(Box::new(Link::new(socket, limits))).await;
     });
     response
 }

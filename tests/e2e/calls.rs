@@ -15,7 +15,6 @@ use xtask::cell::Cell;
 
 use crate::{Shared, shared};
 
-const CALM: Duration = Duration::from_millis(300);
 const LIMIT: Duration = Duration::from_secs(45);
 const GREETING: &str = "Hello, this is Ada. How can I help?";
 
@@ -45,13 +44,12 @@ fn texts(turns: &[Value], role: &str, member: &str) -> Vec<String> {
     of_role.filter_map(|turn| turn[member].as_str()).map(|text| text.trim().to_owned()).collect()
 }
 
+/// Hears the greeting, then says each line and hears its answer.
 async fn say_and_hear(caller: &mut Caller, lines: &[&str]) -> Outcome {
-    caller.wait_until_quiet(CALM, LIMIT).await?;
+    caller.wait_for_greeting(LIMIT).await?;
     for line in lines {
         caller.say(line).await?;
-        let spoke = |event: &Event| matches!(event, Event::Message(ServerMessage::Turn { .. }));
-        caller.wait_for("the reply's end", LIMIT, spoke).await?;
-        caller.wait_until_quiet(CALM, LIMIT).await?;
+        caller.wait_for_reply(LIMIT).await?;
     }
     Ok(())
 }
@@ -97,10 +95,7 @@ async fn interruption(fixture: Arc<Fixture>) -> Outcome {
     caller.say("Stop, please").await?;
     let cleared = |event: &Event| matches!(event, Event::Message(ServerMessage::Clear {}));
     caller.wait_for("clear", LIMIT, cleared).await?;
-    let answered =
-        |event: &Event| matches!(event, Event::Message(ServerMessage::Turn { turn: 2, .. }));
-    caller.wait_for("the second reply", LIMIT, answered).await?;
-    caller.wait_until_quiet(CALM, LIMIT).await?;
+    caller.wait_for_reply(LIMIT).await?;
     caller.end().await?;
 
     let call = team.sealed(&created.id).await?;

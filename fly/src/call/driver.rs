@@ -152,10 +152,10 @@ enum Wake {
 
 impl Call {
     /// A call that has been claimed.
-    pub fn new(parts: Parts) -> Self {
+    pub fn new(parts: Parts) -> Box<Self> {
         let now = Instant::now();
         let records = parts.snapshot.settings.recording.enabled;
-        Self {
+        Box::new(Self {
             recorder: records.then(|| Recorder::new(parts.format, parts.clock.now())),
             playout: Playout::new(parts.format),
             app: parts.app,
@@ -186,11 +186,11 @@ impl Call {
             events: VecDeque::new(),
             actions: Vec::new(),
             outcome: None,
-        }
+        })
     }
 
     /// Runs the call until its conversation is over.
-    pub async fn run(mut self) -> Over {
+    pub async fn run(mut self: Box<Self>) -> Over {
         self.begin();
         let outcome = loop {
             if let Some(outcome) = self.outcome {
@@ -210,13 +210,8 @@ impl Call {
         self.stop_recording();
         self.count_bytes();
         // The spool's place is closed with the rest of `self`: all that there is has been written.
-        Over {
-            outcome,
-            line: self.line,
-            transcriber: self.transcriber,
-            voice: self.voice,
-            progress: self.progress,
-        }
+        let Self { line, transcriber, voice, progress, .. } = *self;
+        Over { outcome, line, transcriber, voice, progress }
     }
 
     /// What happens next. Every branch is safe to cancel.

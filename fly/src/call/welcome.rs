@@ -38,7 +38,7 @@ const CONTROLS: usize = 8;
 pub async fn serve(app: Arc<App>, link: ClientLink, token: Option<String>, place: Place) {
     app.metrics.connections_active.inc();
     let line = BrowserLine::new(link);
-    welcome(&app, line, token, place).await;
+    Box::pin(welcome(&app, line, token, place)).await;
     app.metrics.connections_active.dec();
 }
 
@@ -93,7 +93,7 @@ async fn welcome(app: &Arc<App>, line: BrowserLine, token: Option<String>, place
         return line.refuse(close::PROTOCOL, "audio_format", detail).await;
     }
     let stages = early.unwrap_or_else(|| Stages::open(app, &snapshot.settings, format));
-    hold(app, Held { ticket, claimed, snapshot, format }, line, stages).await;
+    Box::pin(hold(app, Held { ticket, claimed, snapshot, format }, line, stages)).await;
     drop(slot);
 }
 
@@ -214,7 +214,7 @@ async fn hold(app: &Arc<App>, held: Held, line: BrowserLine, stages: Stages) {
     });
     app.metrics.calls_active.inc();
     info!(call = %id, epoch = epoch.0, "call begins");
-    let over = Box::pin(call.run()).await;
+    let over = call.run().await;
     info!(call = %id, epoch = epoch.0, outcome = ?over.outcome, "call over");
     finish(app, over).await;
     app.metrics.calls_active.dec();

@@ -64,7 +64,7 @@ struct VoiceSettings {
 }
 
 #[derive(Serialize)]
-struct Text<'a> {
+struct Clause<'a> {
     text: Cow<'a, str>,
     context_id: String,
     flush: bool,
@@ -97,7 +97,7 @@ pub fn clause(context: u32, text: &str) -> String {
     } else {
         Cow::Owned(format!("{text} "))
     };
-    json(&Text { text, context_id: context.to_string(), flush: true })
+    json(&Clause { text, context_id: context.to_string(), flush: true })
 }
 
 /// Ends a context; what it has been given is still said, then comes its last frame.

@@ -164,8 +164,8 @@ mod tests {
     use super::*;
     use nexus_core::conversation::Speaker;
 
-    fn delta(text: &str, finished: bool, usage: Option<TokenUsage>) -> Option<Chunk> {
-        Some(Chunk::Delta { text: text.to_owned(), finished, usage })
+    fn delta(text: &str, finished: bool, usage: Option<TokenUsage>) -> Chunk {
+        Chunk::Delta { text: text.to_owned(), finished, usage }
     }
 
     #[test]
@@ -189,12 +189,12 @@ mod tests {
                 delta("", false, usage),
             ),
             (r#"{"x_groq":{"id":"req_1"},"choices":null}"#, delta("", false, None)),
-            (r#"{"error":{"message":"overloaded","code":500}}"#, Some(Chunk::Error)),
-            ("[DONE]", Some(Chunk::Done)),
-            ("nonsense", None),
+            (r#"{"error":{"message":"overloaded","code":500}}"#, Chunk::Error),
+            ("[DONE]", Chunk::Done),
         ] {
-            assert_eq!(decode(data.as_bytes()), chunk, "{data}");
+            assert_eq!(decode(data.as_bytes()), Some(chunk), "{data}");
         }
+        assert_eq!(decode(b"nonsense"), None);
     }
 
     #[test]

@@ -15,8 +15,8 @@ use url::Url;
 use crate::link::{Link, LinkError, LinkLimits};
 use crate::outbound::CONNECT_TIMEOUT;
 
-/// A provider's connection.
-pub type ProviderLink = Link<MaybeTlsStream<TcpStream>>;
+/// A provider's connection. Boxed: with TLS it is more than a KiB, and it moves between states.
+pub type ProviderLink = Box<Link<MaybeTlsStream<TcpStream>>>;
 
 /// Synthesised audio comes in frames of up to a few MiB; seconds of caller audio may wait.
 const LIMITS: LinkLimits = LinkLimits {
@@ -66,7 +66,7 @@ async fn connect(
         client_async_tls_with_config(request, tcp, Some(LIMITS.config()), Some(connector))
             .await
             .map_err(|error| refusal(&error))?;
-    Ok(Link::new(socket, LIMITS))
+    Ok(Box::new(Link::new(socket, LIMITS)))
 }
 
 fn refusal(error: &WsError) -> Failure {

@@ -229,7 +229,7 @@ async fn a_reader_that_does_not_read_is_closed_with_1008() {
         let gone = |entry: &_| matches!(entry, nexus_core::journal::What::Disconnected {});
         entries.iter().any(gone).then_some(())
     };
-    tokio::time::timeout(Duration::from_secs(60), scene.edge.until("disconnect", gone))
+    tokio::time::timeout(Duration::from_mins(1), scene.edge.until("disconnect", gone))
         .await
         .expect("the slow reader is dropped");
 }
