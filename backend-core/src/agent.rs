@@ -463,7 +463,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn settings(changes: Value) -> Result<AgentSettings, String> {
+    fn settings(changes: &Value) -> Result<AgentSettings, String> {
         let mut body = json!({"name": "Demo"});
         for (key, value) in changes.as_object().unwrap() {
             body[key] = value.clone();
@@ -476,7 +476,7 @@ mod tests {
 
     #[test]
     fn a_name_is_enough() {
-        let settings = settings(json!({})).unwrap();
+        let settings = settings(&json!({})).unwrap();
         assert_eq!(settings.turn.endpointing_ms, 300);
         assert!(settings.recording.enabled);
     }
@@ -497,7 +497,7 @@ mod tests {
             (json!({"model": {"temperature": 3}}), "model.temperature: 0 to 2"),
             (json!({"variables": {"a b": "c"}}), "variables: a name"),
         ] {
-            let error = settings(changes).unwrap_err();
+            let error = settings(&changes).unwrap_err();
             assert!(error.contains(fault), "{error:?} should name {fault:?}");
         }
     }

@@ -20,5 +20,6 @@ pub mod service_auth;
 pub mod ticket;
 pub mod time;
 pub mod transcript;
+pub mod twilio;
 pub mod voice_link;
 pub mod wire;

@@ -13,7 +13,7 @@ use nexus_core::call::EndReason;
 use nexus_core::voice_link::ReportRequest;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::sync::{mpsc, watch};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::edge::{EdgeClient, EdgeError};
 use crate::metrics::Metrics;
@@ -22,6 +22,12 @@ use crate::spool::{Meta, Written, WrittenReceiver};
 /// First pause after a failure; it doubles up to [`PAUSE_MAX`].
 const PAUSE_MIN: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(10);
+
+/// How often something is offered that the edge says it can never take.
+const REFUSALS_MAX: u32 = 5;
+/// How often a call is offered that the edge does not know: erased, or an edge that is being set up;
+/// at the longest pause about an hour.
+const UNKNOWN_MAX: u32 = 360;
 
 /// What a call is told from outside its conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,9 +72,14 @@ pub struct Deliveries {
     active: Arc<watch::Sender<usize>>,
 }
 
-/// The call is sealed: what is left of it is of no use.
+/// Why the rest of a call is not delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Sealed;
+enum Undelivered {
+    /// The edge takes no more of it: it is of no use.
+    Sealed,
+    /// The edge can never take what comes next. It stays on the disk for somebody to look at.
+    Refused,
+}
 
 impl Deliveries {
     /// Deliveries to `edge`.
@@ -136,15 +147,23 @@ impl Deliveries {
                 let segments = segments_sent + count;
                 self.report(meta, ReportRequest { epoch: meta.epoch, last_seq, segments }).await
             }
-            _ => Err(Sealed),
+            (Err(undelivered), _) | (_, Err(undelivered)) => Err(undelivered),
         };
         progress.send_modify(|progress| progress.sealed |= delivered.is_err());
-        remove(dir).await;
+        if delivered != Err(Undelivered::Refused) {
+            remove(dir).await;
+        }
     }
 
-    async fn report(&self, meta: Meta, report: ReportRequest) -> Result<(), Sealed> {
+    async fn report(&self, meta: Meta, report: ReportRequest) -> Result<(), Undelivered> {
         let answer = insist(|| self.edge.report(meta.call, &report)).await?;
-        info!(call = %meta.call, epoch = meta.epoch.0, sealed = answer.sealed, "call delivered");
+        if let Some(answer) = answer {
+            let sealed = answer.sealed;
+            info!(call = %meta.call, epoch = meta.epoch.0, sealed, "call delivered");
+        } else {
+            // All of it has been acknowledged: the edge seals the call without our word.
+            error!(call = %meta.call, epoch = meta.epoch.0, "the report is refused");
+        }
         Ok(())
     }
 }
@@ -163,17 +182,28 @@ async fn remove(dir: PathBuf) {
     }
 }
 
-/// Asks until the edge answers, with growing pauses.
-async fn insist<T, F>(mut ask: impl FnMut() -> F) -> Result<T, Sealed>
+/// Asks until the edge answers, with growing pauses; `None` if it can never take what is offered.
+async fn insist<T, F>(mut ask: impl FnMut() -> F) -> Result<Option<T>, Undelivered>
 where
     F: Future<Output = Result<T, EdgeError>>,
 {
     let mut pause = PAUSE_MIN;
+    let (mut refusals, mut unknown) = (0, 0);
     loop {
         match ask().await {
-            Ok(answer) => return Ok(answer),
-            Err(EdgeError::Sealed) => return Err(Sealed),
+            Ok(answer) => return Ok(Some(answer)),
             Err(EdgeError::Unreachable) => {}
+            Err(EdgeError::Refused { status: 404, .. }) if unknown < UNKNOWN_MAX => unknown += 1,
+            Err(EdgeError::Sealed | EdgeError::Refused { status: 404, .. }) => {
+                return Err(Undelivered::Sealed);
+            }
+            Err(EdgeError::Refused { status: 400 | 409 | 413 | 422, code }) => {
+                refusals += 1;
+                if refusals == REFUSALS_MAX {
+                    error!(code, "the edge refuses a delivery for good");
+                    return Ok(None);
+                }
+            }
             // A key or a deployment out of step: it will be mended, the data must not be lost.
             Err(error @ (EdgeError::Claimed | EdgeError::Refused { .. })) => {
                 warn!(%error, "the edge refuses a delivery");

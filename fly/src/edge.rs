@@ -37,7 +37,7 @@ pub fn unix_now() -> UnixMs {
 /// Why the edge did not do what was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EdgeError {
-    /// 409: another connection holds the call, or it is over.
+    /// 409 `claimed`: another connection holds the call, or it is over.
     #[error("the call is claimed by another connection")]
     Claimed,
     /// 410: the call is sealed; nothing of it is taken any more.
@@ -200,11 +200,11 @@ impl EdgeClient {
                 self.offset_ms.store(UnixMs(now).since(unix_now()), Ordering::Relaxed);
                 continue;
             }
-            return Err(match status.as_u16() {
-                409 => EdgeError::Claimed,
-                410 => EdgeError::Sealed,
-                408 | 425 | 429 | 500..=599 => EdgeError::Unreachable,
-                status => refused(status, &problem.code),
+            return Err(match (status.as_u16(), &*problem.code) {
+                (409, "claimed") => EdgeError::Claimed,
+                (410, _) => EdgeError::Sealed,
+                (408 | 425 | 429 | 500..=599, _) => EdgeError::Unreachable,
+                (status, code) => refused(status, code),
             });
         }
         Err(EdgeError::Unreachable)

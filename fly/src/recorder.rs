@@ -15,9 +15,13 @@ use crate::spool::{CallSpool, SegmentStart};
 
 /// How much is gathered before it goes to the spool, in ms: what a killed process loses.
 const CHUNK_MS: usize = 500;
-/// How late the caller's audio may be before the gap is filled with silence, in ms. Less is jitter or
-/// a clock that runs a little differently.
+/// How late the caller's audio may be before it counts as a gap, in ms. Less is jitter or a clock that
+/// runs a little differently.
 const GAP_MS: u64 = 400;
+/// How long after a gap it is watched whether the missing audio comes at once, in ms.
+const WATCH_MS: u64 = 60;
+/// Without audio for so long the caller sends none, and time goes on without it, in ms.
+const PAUSED_MS: u64 = 2_000;
 
 static ZEROS: [u8; 1920] = [0; 1920];
 static MULAW_ZEROS: [u8; 1920] = [0xFF; 1920];
@@ -40,6 +44,14 @@ impl Sink for CallSpool {
     }
 }
 
+/// Audio behind a gap of which it is not known yet whether the network held it up (then all of it
+/// comes at once, and nothing is missing) or the caller sent none (then silence belongs there).
+struct Late {
+    since: CallMs,
+    frames: Vec<(Bytes, bool)>,
+    bytes: usize,
+}
+
 /// The recorder of one call.
 pub struct Recorder {
     format: AudioFormat,
@@ -51,6 +63,9 @@ pub struct Recorder {
     position_bytes: u64,
     start_ms: u64,
     chunk: Vec<u8>,
+    late: Option<Late>,
+    /// The caller sends nothing.
+    is_paused: bool,
     /// Sent to the client and not yet played.
     agent: VecDeque<Bytes>,
 }
@@ -69,6 +84,8 @@ impl Recorder {
             position_bytes: 0,
             start_ms: start.0,
             chunk: Vec::new(),
+            late: None,
+            is_paused: false,
             agent: VecDeque::new(),
         }
     }
@@ -78,12 +95,48 @@ impl Recorder {
     }
 
     /// Caller audio, complete at `now`; a muted caller is silent.
-    pub fn caller(&mut self, audio: &[u8], is_muted: bool, now: CallMs, sink: &impl Sink) {
-        let length_ms = (audio.len() / self.format.bytes_per_ms()) as u64;
-        let began = CallMs(now.0.saturating_sub(length_ms));
-        if began.since(self.position()) > GAP_MS {
-            self.silent_until(began, sink);
+    pub fn caller(&mut self, audio: &Bytes, is_muted: bool, now: CallMs, sink: &impl Sink) {
+        self.is_paused = false;
+        if self.late.is_none() && self.began(audio.len(), now).since(self.position()) <= GAP_MS {
+            return self.frame(audio, is_muted, sink);
         }
+        let late =
+            self.late.get_or_insert_with(|| Late { since: now, frames: Vec::new(), bytes: 0 });
+        late.bytes += audio.len();
+        late.frames.push((audio.clone(), is_muted));
+        self.settle(now, sink);
+    }
+
+    /// When audio of so many bytes that is complete at `now` began.
+    fn began(&self, bytes: usize, now: CallMs) -> CallMs {
+        CallMs(now.0.saturating_sub((bytes / self.format.bytes_per_ms()) as u64))
+    }
+
+    /// Decides what a gap was, once it can be told.
+    fn settle(&mut self, now: CallMs, sink: &impl Sink) {
+        let waited = match &self.late {
+            Some(late) => now.since(late.since),
+            None => return,
+        };
+        if waited >= WATCH_MS {
+            self.close_gap(waited, sink);
+        }
+    }
+
+    fn close_gap(&mut self, waited_ms: u64, sink: &impl Sink) {
+        let Some(late) = self.late.take() else { return };
+        let came_ms = (late.bytes / self.format.bytes_per_ms()) as u64;
+        let was_held_up = came_ms > WATCH_MS + 3 * waited_ms;
+        if !was_held_up {
+            let first = late.frames.first().map_or(0, |(audio, _)| audio.len());
+            self.pass(self.began(first, late.since), sink);
+        }
+        for (audio, is_muted) in &late.frames {
+            self.frame(audio, *is_muted, sink);
+        }
+    }
+
+    fn frame(&mut self, audio: &[u8], is_muted: bool, sink: &impl Sink) {
         if is_muted {
             self.silent(audio.len(), sink);
         } else {
@@ -91,9 +144,19 @@ impl Recorder {
         }
     }
 
-    /// The caller sends nothing: time goes on until `now` all the same.
-    pub fn silent_until(&mut self, now: CallMs, sink: &impl Sink) {
-        let missing_ms = now.since(self.position()) as usize;
+    /// Nothing came until `now`. If the caller sends nothing at all, time goes on all the same.
+    pub fn tick(&mut self, now: CallMs, sink: &impl Sink) {
+        self.settle(now, sink);
+        if self.late.is_none() && now.since(self.position()) > PAUSED_MS {
+            self.is_paused = true;
+        }
+        if self.is_paused {
+            self.pass(now, sink);
+        }
+    }
+
+    fn pass(&mut self, until: CallMs, sink: &impl Sink) {
+        let missing_ms = until.since(self.position()) as usize;
         self.silent(missing_ms * self.format.bytes_per_ms(), sink);
     }
 
@@ -109,6 +172,7 @@ impl Recorder {
 
     /// The recording is over.
     pub fn finish(&mut self, sink: &impl Sink) {
+        self.close_gap(WATCH_MS, sink);
         self.flush(sink);
         if self.segment_bytes > 0 {
             sink.end_segment();
@@ -233,8 +297,8 @@ mod tests {
         }
     }
 
-    fn frame(byte: u8) -> Vec<u8> {
-        vec![byte; 160]
+    fn frame(byte: u8) -> Bytes {
+        Bytes::from(vec![byte; 160])
     }
 
     #[test]
@@ -248,8 +312,7 @@ mod tests {
         recorder.sent(Bytes::from(vec![8; 80]));
         recorder.caller(&frame(3), true, CallMs(60), &tape);
         recorder.finish(&tape);
-        let mut caller = [frame(1), frame(2)].concat();
-        caller.extend(vec![0xFF; 160]);
+        let caller = [frame(1), frame(2), frame(0xFF)].concat();
         assert_eq!(tape.channel(0), caller);
         let mut agent = vec![9; 320];
         agent.extend(vec![8; 80]);
@@ -279,13 +342,47 @@ mod tests {
         let mut recorder = Recorder::new(AudioFormat::PHONE, CallMs(0));
         recorder.caller(&frame(1), false, CallMs(20), &tape);
         recorder.caller(&frame(2), false, CallMs(350), &tape);
-        recorder.caller(&frame(3), false, CallMs(1060), &tape);
+        for n in 0..5 {
+            recorder.caller(&frame(3 + n), false, CallMs(1060 + 20 * u64::from(n)), &tape);
+        }
         recorder.finish(&tape);
         let caller = tape.channel(0);
-        assert_eq!(caller.len(), 1060 * 8);
+        assert_eq!(caller.len(), 1140 * 8);
         assert_eq!(&caller[..320], [frame(1), frame(2)].concat());
         assert!(caller[320..1040 * 8].iter().all(|byte| *byte == 0xFF));
-        assert_eq!(&caller[1040 * 8..], frame(3));
+        let rest = [frame(3), frame(4), frame(5), frame(6), frame(7)].concat();
+        assert_eq!(&caller[1040 * 8..], rest);
+    }
+
+    #[test]
+    fn audio_that_the_network_held_up_is_not_set_apart() {
+        let tape = Tape::default();
+        let mut recorder = Recorder::new(AudioFormat::PHONE, CallMs(0));
+        recorder.caller(&frame(1), false, CallMs(20), &tape);
+        // A second and a half of nothing, then all of it within 70 ms, then as before.
+        recorder.tick(CallMs(1000), &tape);
+        for n in 1..75_u64 {
+            recorder.caller(&frame(n as u8), false, CallMs(1500 + n), &tape);
+        }
+        for n in 76..100_u64 {
+            recorder.caller(&frame(n as u8), false, CallMs(n * 20), &tape);
+        }
+        recorder.finish(&tape);
+        let frames = std::iter::once(1).chain(1..75).chain(76..100).map(frame);
+        assert_eq!(tape.channel(0), frames.collect::<Vec<_>>().concat());
+    }
+
+    #[test]
+    fn without_any_audio_the_agent_is_still_played() {
+        let tape = Tape::default();
+        let mut recorder = Recorder::new(AudioFormat::PHONE, CallMs(0));
+        recorder.sent(Bytes::from(vec![9; 800]));
+        for now in (100..=3000).step_by(100) {
+            recorder.tick(CallMs(now), &tape);
+        }
+        recorder.finish(&tape);
+        assert_eq!(tape.channel(0), vec![0xFF; 24_000]);
+        assert_eq!(&tape.channel(1)[..800], [9; 800]);
     }
 
     #[test]
@@ -293,7 +390,7 @@ mod tests {
         let tape = Tape::default();
         let mut recorder = Recorder::new(AudioFormat::BROWSER, CallMs(0));
         recorder.sent(Bytes::from_static(&[5, 6, 7, 8]));
-        recorder.caller(&[1, 2, 3, 4, 1, 2], false, CallMs(0), &tape);
+        recorder.caller(&Bytes::from_static(&[1, 2, 3, 4, 1, 2]), false, CallMs(0), &tape);
         recorder.finish(&tape);
         assert_eq!(tape.segments.borrow()[0].1, [1, 2, 5, 6, 3, 4, 7, 8, 1, 2, 0, 0]);
     }

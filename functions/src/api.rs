@@ -7,7 +7,8 @@ use nexus_core::service_auth::{BODY_HASH_HEADER, body_hash};
 
 use crate::error::{Kind, Problem};
 use crate::exchange::{Answer, Incoming};
-use crate::port::{CellStores, Level, Reply, RequestBody, World};
+use crate::identity::StoresOf;
+use crate::port::{Level, Reply, RequestBody, World};
 use crate::route::{self, Access, Found, Operation, Route, Takes};
 use crate::{agents, auth, calls, docs, health, identity, orgs, recordings, voice_link};
 
@@ -26,7 +27,7 @@ pub async fn handle<W: World>(world: &W, request: Request<W::Body>) -> Response<
     let docs = request.uri().path() == "/docs";
     let answer = match answer(world, request, id).await {
         Ok(answer) => answer,
-        Err(problem) => refuse(world, problem, id),
+        Err(problem) => refuse(world, &problem, id),
     };
     dress(answer, id, origin, head, docs)
 }
@@ -117,7 +118,7 @@ async fn public<W: World>(
 
 async fn for_person<W: World>(
     world: &W,
-    stores: &CellStores<'_, W::Sql, W::Objects>,
+    stores: &StoresOf<'_, W>,
     person: &identity::Person,
     route: &'static Route,
     request: Incoming<W::Body>,
@@ -151,7 +152,7 @@ async fn for_person<W: World>(
 
 async fn for_service<W: World>(
     world: &W,
-    stores: &CellStores<'_, W::Sql, W::Objects>,
+    stores: &StoresOf<'_, W>,
     route: &'static Route,
     request: Incoming<W::Body>,
 ) -> Result<Answer<W::Stream>, Problem> {
@@ -178,7 +179,7 @@ fn misplaced(operation: Operation) -> Problem {
     Problem::internal(format!("{operation:?} is not reached with this access"))
 }
 
-fn refuse<W: World>(world: &W, problem: Problem, id: RequestId) -> Answer<W::Stream> {
+fn refuse<W: World>(world: &W, problem: &Problem, id: RequestId) -> Answer<W::Stream> {
     let id = id.to_string();
     let level = if problem.kind.status() >= 500 { Level::Error } else { Level::Info };
     if level == Level::Error {

@@ -17,6 +17,7 @@ use nexus_core::wire::PROTOCOL;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use crate::agents;
 use crate::error::{Kind, Problem};
 use crate::exchange::{Answer, Incoming, parse_json};
 use crate::idempotency::Key;
@@ -26,7 +27,6 @@ use crate::port::{CellStores, Objects, RequestBody, Sql, SqlError, World};
 use crate::recordings::RecordingView;
 use crate::store::calls::CallRow;
 use crate::store::{calls, journal};
-use crate::agents;
 
 /// Largest `metadata`, as JSON text.
 const METADATA_BYTES_MAX: usize = 4096;
@@ -204,8 +204,9 @@ impl CreateCall {
     fn check(&self) -> Result<(), Problem> {
         if self.channel == Channel::Phone || self.to.is_some() || self.from.is_some() {
             let detail = "phone calls are not supported yet";
-            return Err(Problem::new(Kind::NotSupportedYet, detail)
-                .with("field", Json::from("channel")));
+            return Err(
+                Problem::new(Kind::NotSupportedYet, detail).with("field", Json::from("channel"))
+            );
         }
         check_variables("variables", &self.variables)?;
         let metadata = serde_json::to_vec(&self.metadata).map_err(|e| corrupt(&e))?;
@@ -313,8 +314,7 @@ pub(crate) async fn list<S: Sql, B, T>(
     let statement = calls::list(person.org, page.after.as_deref(), page.fetch());
     let rows = sql.batch(vec![statement]).await?;
     let rows = rows.first().map(crate::port::Rows::read::<CallRow>).transpose()?;
-    let views: Result<Vec<_>, _> =
-        rows.unwrap_or_default().into_iter().map(CallView::of).collect();
+    let views: Result<Vec<_>, _> = rows.unwrap_or_default().into_iter().map(CallView::of).collect();
     Answer::json(StatusCode::OK, &page.list(views?, |call| call.id.to_string()))
 }
 

@@ -41,10 +41,9 @@ pub struct KeyRing {
 impl KeyRing {
     /// The key for what is new, and its id.
     pub fn current(&self) -> (&str, &Secret) {
-        let key = self.keys.get(&self.current);
         // `read` refuses a ring without its current key, so the default is never seen.
         static EMPTY: Secret = Secret(Vec::new());
-        (&self.current, key.unwrap_or(&EMPTY))
+        (&self.current, self.keys.get(&self.current).unwrap_or(&EMPTY))
     }
 
     /// The key with this id.
@@ -137,7 +136,8 @@ impl<S: Settings> Reader<'_, S> {
             Ok(bytes) if bytes.len() >= 32 => Secret(bytes),
             _ => {
                 if !text.is_empty() {
-                    self.faults.push(format!("{name} holds a key that is not base64url of 32 bytes"));
+                    self.faults
+                        .push(format!("{name} holds a key that is not base64url of 32 bytes"));
                 }
                 Secret(Vec::new())
             }
@@ -171,7 +171,9 @@ impl Config {
         let access_keys = reader.ring("NEXUS_ACCESS_KEYS");
         let ticket_keys = reader.ring("NEXUS_TICKET_PRIVATE_KEYS");
         if ticket_keys.keys.values().any(|key| key.0.len() > 32) {
-            reader.faults.push("NEXUS_TICKET_PRIVATE_KEYS holds a seed longer than 32 bytes".into());
+            reader
+                .faults
+                .push("NEXUS_TICKET_PRIVATE_KEYS holds a seed longer than 32 bytes".into());
         }
         let peppers = reader.ring("NEXUS_PEPPERS");
         let service_keys = reader

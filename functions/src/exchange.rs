@@ -63,10 +63,7 @@ impl<B> Incoming<B> {
 
     /// The path's parameter at `at`, parsed; what does not parse cannot exist.
     pub fn param<T: std::str::FromStr>(&self, at: usize) -> Result<T, Problem> {
-        self.params
-            .get(at)
-            .and_then(|text| text.parse().ok())
-            .ok_or_else(Problem::not_found)
+        self.params.get(at).and_then(|text| text.parse().ok()).ok_or_else(Problem::not_found)
     }
 
     /// The value of a query parameter, its percent-encoding undone.

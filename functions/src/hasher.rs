@@ -164,6 +164,7 @@ mod tests {
             good.rsplit_once('$').unwrap().0.to_owned(),
         ] {
             assert_ne!(bad, good);
+            assert!(Stored::read(&bad).is_none(), "refused before any work: {bad}");
             assert!(!run(cheap().verify(PASSWORD, &bad)), "{bad}");
             assert!(!cheap().is_current(&bad), "{bad}");
         }

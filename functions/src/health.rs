@@ -21,6 +21,7 @@ const PROBE: &str = "health/probe";
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(crate) struct Health {
     status: Status,
+    /// The release.
     version: &'static str,
     /// The commit it was built from, or `unknown`.
     commit: &'static str,
@@ -34,7 +35,9 @@ pub(crate) struct Health {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 enum Status {
+    /// They can.
     Ok,
+    /// Something that they need fails.
     Failing,
 }
 
@@ -43,8 +46,11 @@ enum Status {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(crate) struct Checks {
     database: Check,
+    /// Calls do without it.
     cache: Check,
+    /// The recordings.
     storage: Check,
+    /// The voice servers.
     voice: Check,
 }
 
@@ -53,6 +59,7 @@ pub(crate) struct Checks {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 enum Check {
+    /// It works.
     Ok,
     /// It could not be reached.
     Failed,

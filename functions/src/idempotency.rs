@@ -24,7 +24,7 @@ pub(crate) const REMEMBERED_MS: i64 = 24 * 60 * 60 * 1000;
 pub(crate) struct Key {
     org: OrgId,
     route: &'static str,
-    key: String,
+    name: String,
     body_hash: String,
 }
 
@@ -46,7 +46,7 @@ impl Key {
         if key.is_empty() || key.chars().count() > KEY_CHARS_MAX {
             return Err(Problem::new(Kind::BadRequest, "Idempotency-Key has 1 to 255 characters"));
         }
-        Ok(Some(Self { org, route, key: key.to_owned(), body_hash: body_hash(body) }))
+        Ok(Some(Self { org, route, name: key.to_owned(), body_hash: body_hash(body) }))
     }
 
     /// What the first request with this key made.
@@ -57,7 +57,7 @@ impl Key {
                  WHERE org_id = ?1 AND route = ?2 AND key = ?3",
                 self.org,
                 self.route,
-                &self.key,
+                &self.name,
             )])
             .await?;
         let row = rows.first().map(crate::port::Rows::first::<Row>).transpose()?.flatten();
@@ -77,7 +77,7 @@ impl Key {
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             self.org,
             self.route,
-            &self.key,
+            &self.name,
             &self.body_hash,
             resource_id,
             now,

@@ -15,6 +15,9 @@ use crate::error::{Kind, Problem};
 use crate::exchange::Incoming;
 use crate::port::{CellStores, World};
 
+/// The stores of one cell of a world.
+pub(crate) type StoresOf<'w, W> = CellStores<'w, <W as World>::Sql, <W as World>::Objects>;
+
 /// How long an access token is valid, in seconds.
 pub(crate) const ACCESS_SECONDS: i64 = 900;
 const TYP: &str = "at+jwt";
@@ -46,8 +49,7 @@ struct CellOnly {
 /// Makes an access token.
 pub(crate) fn access_token(config: &Config, person: &Person) -> Result<String, Problem> {
     let (kid, key) = config.access_keys.current();
-    sign_hs256(TYP, kid, key.expose(), person)
-        .map_err(|error| Problem::internal(error.to_string()))
+    sign_hs256(TYP, kid, key.expose(), person).map_err(|error| Problem::internal(error.to_string()))
 }
 
 /// The refusal of a missing, wrong or expired access token.
@@ -70,7 +72,7 @@ pub(crate) fn person<'w, W: World, B>(
     world: &'w W,
     request: &Incoming<B>,
     least: Role,
-) -> Result<(Person, CellStores<'w, W::Sql, W::Objects>), Problem> {
+) -> Result<(Person, StoresOf<'w, W>), Problem> {
     let token = request
         .header("authorization")
         .and_then(|value| value.split_once(' '))
@@ -91,10 +93,7 @@ pub(crate) fn person<'w, W: World, B>(
 }
 
 /// The stores of `cell`, or 421 with its address.
-pub(crate) fn stores_of<W: World>(
-    world: &W,
-    cell: Cell,
-) -> Result<CellStores<'_, W::Sql, W::Objects>, Problem> {
+pub(crate) fn stores_of<W: World>(world: &W, cell: Cell) -> Result<StoresOf<'_, W>, Problem> {
     world.cell(cell).ok_or_else(|| {
         let address = &world.config().addresses(cell).public_url;
         Problem::new(Kind::WrongCell, "this belongs to another cell")
@@ -106,7 +105,7 @@ pub(crate) fn stores_of<W: World>(
 pub(crate) fn service<'w, W: World, B>(
     world: &'w W,
     request: &Incoming<B>,
-) -> Result<CellStores<'w, W::Sql, W::Objects>, Problem> {
+) -> Result<StoresOf<'w, W>, Problem> {
     let refused = || Problem::new(Kind::InvalidSignature, "the signature is missing or wrong");
     let header = request.header(SIGNATURE_HEADER).ok_or_else(refused)?;
     let body_hash = request.header(BODY_HASH_HEADER).ok_or_else(refused)?;
@@ -118,8 +117,7 @@ pub(crate) fn service<'w, W: World, B>(
         .verify(header, now, |kid| keys.get(kid).map(|key| (key.cell, key.key.expose())))
         .map_err(|error| match error {
             ServiceAuthError::Clock => {
-                Problem::new(Kind::ClockSkew, "sign with the edge's time")
-                    .with("now", json!(now.0))
+                Problem::new(Kind::ClockSkew, "sign with the edge's time").with("now", json!(now.0))
             }
             _ => refused(),
         })?;

@@ -30,8 +30,8 @@ pub mod route;
 pub mod schema;
 mod seal;
 mod sql;
-mod sweep;
 mod store;
+mod sweep;
 mod voice_link;
 
 pub use api::handle;

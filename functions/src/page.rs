@@ -59,10 +59,8 @@ impl Page {
     pub(crate) fn list<T>(&self, mut rows: Vec<T>, key: impl Fn(&T) -> String) -> List<T> {
         let more = rows.len() > self.limit as usize;
         rows.truncate(self.limit as usize);
-        let next_cursor = rows
-            .last()
-            .filter(|_| more)
-            .map(|row| BASE64URL_NOPAD.encode(key(row).as_bytes()));
+        let next_cursor =
+            rows.last().filter(|_| more).map(|row| BASE64URL_NOPAD.encode(key(row).as_bytes()));
         List { data: rows, next_cursor }
     }
 }

@@ -115,18 +115,13 @@ fn etag(call: CallId, layout: &Layout) -> String {
 }
 
 /// The layout of a call's recording, from the call's row once it is sealed.
-async fn layout(
-    sql: &impl Sql,
-    row: &CallRow,
-    line: AudioFormat,
-) -> Result<Layout, Problem> {
-    let segments = match row.sealed_segments() {
-        Some(sealed) => sealed.unpack(),
-        None => {
-            let rows = sql.batch(vec![segment_rows::all(row.id)]).await?;
-            let rows = rows.first().map(crate::port::Rows::read::<Segment>).transpose()?;
-            rows.unwrap_or_default()
-        }
+async fn layout(sql: &impl Sql, row: &CallRow, line: AudioFormat) -> Result<Layout, Problem> {
+    let segments = if let Some(sealed) = row.sealed_segments() {
+        sealed.unpack()
+    } else {
+        let rows = sql.batch(vec![segment_rows::all(row.id)]).await?;
+        let rows = rows.first().map(crate::port::Rows::read::<Segment>).transpose()?;
+        rows.unwrap_or_default()
     };
     if segments.is_empty() {
         return Err(Problem::new(Kind::NotFound, "this call has no recording"));
@@ -156,9 +151,8 @@ pub(crate) async fn get<S: Sql, O: Objects, B>(
     if request.query("source").as_deref() == Some("client") {
         return get_client(stores, person.org, &row).await;
     }
-    let line = row
-        .audio()
-        .ok_or_else(|| Problem::new(Kind::NotFound, "this call has no recording"))?;
+    let line =
+        row.audio().ok_or_else(|| Problem::new(Kind::NotFound, "this call has no recording"))?;
     let layout = layout(stores.sql, &row, line).await?;
     let etag = etag(call, &layout);
     if request.header("if-none-match").is_some_and(|tags| tags == "*" || tags.contains(&etag)) {

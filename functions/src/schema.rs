@@ -98,7 +98,7 @@ fn operation(route: &Route, shape: Shape, refusals: &mut Refusals) -> Json {
     put("operationId", json!(route.id));
     put("tags", json!([shape.tag]));
     put("summary", json!(route.summary.trim()));
-    put("responses", responses(route, shape.answer, &shape.errors, refusals));
+    put("responses", responses(route, &shape, refusals));
     put(
         "security",
         match route.access {
@@ -183,19 +183,21 @@ fn kinds(route: &Route, own: &[Kind]) -> Vec<Kind> {
 }
 
 /// Success by itself, errors by reference: one shared response for all kinds of a status.
-fn responses(route: &Route, answer: (u16, Json), own: &[Kind], shared: &mut Refusals) -> Json {
+fn responses(route: &Route, shape: &Shape, shared: &mut Refusals) -> Json {
     let mut by_status: BTreeMap<u16, Vec<Kind>> = BTreeMap::new();
-    for kind in kinds(route, own) {
+    for kind in kinds(route, &shape.errors) {
         by_status.entry(kind.status()).or_default().push(kind);
     }
     let mut responses = Map::new();
-    responses.insert(answer.0.to_string(), answer.1);
     for (status, kinds) in by_status {
         let codes: Vec<&str> = kinds.iter().map(|kind| kind.code()).collect();
         let name = codes.join("-");
         responses
             .insert(status.to_string(), json!({"$ref": format!("#/components/responses/{name}")}));
         shared.entry(name).or_insert_with(|| refusal(&kinds));
+    }
+    for (status, answer) in std::iter::once(&shape.answer).chain(&shape.also) {
+        responses.insert(status.to_string(), answer.clone());
     }
     Json::Object(responses)
 }

@@ -6,7 +6,8 @@ use nexus_core::recording::{CompactSegments, Segment, journal_key, transcript_ke
 use nexus_core::transcript::Summary;
 
 use crate::error::Problem;
-use crate::port::{CellStores, Objects, Sql, SqlError, World};
+use crate::identity::StoresOf;
+use crate::port::{Objects, Sql, SqlError, World};
 use crate::store::{calls, journal, recordings};
 use crate::voice_link::document;
 
@@ -17,7 +18,7 @@ const TRIES: usize = 3;
 /// Seals an ended call; false if it has not ended or stragglers keep coming.
 pub(crate) async fn seal<W: World>(
     world: &W,
-    stores: &CellStores<'_, W::Sql, W::Objects>,
+    stores: &StoresOf<'_, W>,
     call: CallId,
 ) -> Result<bool, Problem> {
     for _ in 0..TRIES {

@@ -9,7 +9,8 @@ use crate::auth;
 use crate::auth::forget_leftovers;
 use crate::error::Problem;
 use crate::idempotency;
-use crate::port::{CellStores, Level, Rows, Sql, World};
+use crate::identity::StoresOf;
+use crate::port::{Level, Rows, Sql, World};
 use crate::seal::seal;
 use crate::sql::sql;
 use crate::store::{calls, servers};
@@ -64,10 +65,7 @@ pub async fn sweep<W: World>(world: &W) -> Swept {
     total
 }
 
-async fn sweep_cell<W: World>(
-    world: &W,
-    stores: &CellStores<'_, W::Sql, W::Objects>,
-) -> Result<Swept, Problem> {
+async fn sweep_cell<W: World>(world: &W, stores: &StoresOf<'_, W>) -> Result<Swept, Problem> {
     let now = world.now();
     let rows = stores
         .sql
@@ -83,9 +81,8 @@ async fn sweep_cell<W: World>(
             ),
         ])
         .await?;
-    let ids = |at: usize| {
-        rows.get(at).map(Rows::read::<Id>).transpose().map(Option::unwrap_or_default)
-    };
+    let ids =
+        |at: usize| rows.get(at).map(Rows::read::<Id>).transpose().map(Option::unwrap_or_default);
     let mut swept = Swept { lost: ids(1)?.len(), unanswered: ids(2)?.len(), sealed: 0 };
     for call in ids(3)? {
         swept.sealed += usize::from(seal(world, stores, call.id).await?);

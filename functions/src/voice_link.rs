@@ -19,6 +19,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{Kind, Problem};
 use crate::exchange::{Answer, Incoming, parse_json};
+use crate::identity::StoresOf;
 use crate::port::{CellStores, Objects, Put, Rows, Sql, SqlError, World};
 use crate::seal::seal;
 use crate::store::calls::{self, Claim, Claimed};
@@ -28,7 +29,6 @@ use crate::store::{journal as entries, recordings, servers};
 /// Most entries of a batch.
 const ENTRIES_MAX: usize = 500;
 
-type Stores<'a, W> = CellStores<'a, <W as World>::Sql, <W as World>::Objects>;
 type Answered<W> = Result<Answer<<W as World>::Stream>, Problem>;
 
 fn id<T: std::str::FromStr>(params: &[String]) -> Result<T, Problem> {
@@ -54,7 +54,7 @@ struct SnapshotRow {
 /// `POST /internal/calls/{id}/claim`: one winner per epoch.
 pub(crate) async fn claim<W: World>(
     world: &W,
-    stores: &Stores<'_, W>,
+    stores: &StoresOf<'_, W>,
     params: &[String],
     body: &[u8],
 ) -> Answered<W> {
@@ -118,7 +118,7 @@ fn reach(rows: &[Rows], at: usize) -> Result<Reach, Problem> {
 /// the same for success, repeat, overlap and gap.
 pub(crate) async fn journal<W: World>(
     world: &W,
-    stores: &Stores<'_, W>,
+    stores: &StoresOf<'_, W>,
     params: &[String],
     body: &[u8],
 ) -> Answered<W> {
@@ -209,7 +209,7 @@ pub(crate) async fn put_segment<S: Sql, O: Objects>(
 /// a call of one epoch is sealed at once.
 pub(crate) async fn report<W: World>(
     world: &W,
-    stores: &Stores<'_, W>,
+    stores: &StoresOf<'_, W>,
     params: &[String],
     body: &[u8],
 ) -> Answered<W> {
@@ -244,7 +244,7 @@ pub(crate) async fn report<W: World>(
 /// `POST /internal/servers/{id}/heartbeat`: the server lives; which of its calls to end.
 pub(crate) async fn heartbeat<W: World>(
     world: &W,
-    stores: &Stores<'_, W>,
+    stores: &StoresOf<'_, W>,
     params: &[String],
     body: &[u8],
 ) -> Answered<W> {

@@ -1,5 +1,7 @@
 //! Calls from creation to seal, over the world in memory, through the API alone.
 
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use data_encoding::HEXLOWER;

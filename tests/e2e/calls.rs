@@ -129,7 +129,7 @@ async fn typed(fixture: Arc<Fixture>) -> Outcome {
     caller.end().await?;
     team.sealed(&created.id).await?;
     let turns = team.turns(&created.id).await?;
-    assert_eq!(texts(&turns, "user", "text"), [text.clone()]);
+    assert_eq!(texts(&turns, "user", "text"), [text.as_str()]);
     assert_eq!(texts(&turns, "agent", "heard"), [answer_to(&text)]);
     Ok(())
 }

@@ -28,7 +28,7 @@ async fn suite() -> Outcome {
     let build = conformance_build()?;
     let edge = ServeEdge { build: &build, state: state.path(), vars: &vars, port: 0 };
     let command: Command = node()?.serve_edge(edge);
-    let limit = Duration::from_secs(60);
+    let limit = Duration::from_mins(1);
     let edge = Server::start("edge", command, state.path(), &Log::File, limit)?;
     let line: Value = serde_json::from_str(&edge.first_line(limit)?)?;
     let url = line["url"].as_str().ok_or("the edge did not say where it listens")?;

@@ -85,7 +85,7 @@ async fn sigterm(mut fixture: Fixture) -> Outcome {
     server.signal(Signal::SIGTERM);
     caller.wait_for("ended", LIMIT, ended(EndReason::ServerLost)).await?;
     assert_eq!(caller.wait_closed(LIMIT).await?.0, Some(1000));
-    let status = server.wait(Duration::from_secs(60)).ok_or("the server did not end")?;
+    let status = server.wait(Duration::from_mins(1)).ok_or("the server did not end")?;
     assert_eq!(status.code(), Some(0));
     let left: Vec<_> = std::fs::read_dir(spool)?.filter_map(Result::ok).map(|e| e.path()).collect();
     assert!(left.is_empty(), "the spool is not delivered: {left:?}");

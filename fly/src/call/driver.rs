@@ -13,6 +13,7 @@ use nexus_core::agent::AgentSnapshot;
 use nexus_core::call::EndReason;
 use nexus_core::conversation::{Action, Conversation, Event, ReplyId};
 use nexus_core::id::CallId;
+use nexus_core::time::CallMs;
 use nexus_core::wire::AudioFormat;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Sleep;
@@ -122,6 +123,8 @@ pub struct Call {
     timer: Pin<Box<Sleep>>,
     armed: Instant,
     last_seq: u32,
+    /// The time of the event that is being handled: what follows from it has the same.
+    now: CallMs,
     events: VecDeque<Event>,
     actions: Vec<Action>,
     outcome: Option<Outcome>,
@@ -183,6 +186,7 @@ impl Call {
             timer: Box::pin(tokio::time::sleep_until(now.into())),
             armed: now,
             last_seq: 0,
+            now: parts.clock.now(),
             events: VecDeque::new(),
             actions: Vec::new(),
             outcome: None,

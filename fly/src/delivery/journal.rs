@@ -10,7 +10,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::{Control, ControlSender, PAUSE_MAX, Progress, Sealed, insist};
+use super::{Control, ControlSender, PAUSE_MAX, Progress, Undelivered, insist};
 use crate::edge::EdgeClient;
 use crate::metrics::Metrics;
 use crate::spool::{Meta, entries_from};
@@ -31,7 +31,10 @@ pub(super) struct Journal<'a> {
 
 impl Journal<'_> {
     /// Delivers until the call writes no more; the number of the last entry.
-    pub(super) async fn run(self, mut written: UnboundedReceiver<Entry>) -> Result<u32, Sealed> {
+    pub(super) async fn run(
+        self,
+        mut written: UnboundedReceiver<Entry>,
+    ) -> Result<u32, Undelivered> {
         let mut queue: VecDeque<Entry> = VecDeque::new();
         let mut last_seq = 0;
         loop {
@@ -40,13 +43,13 @@ impl Journal<'_> {
                 last_seq = last.seq;
             }
             let delivered = self.deliver(&mut queue).await;
-            if delivered.is_err() {
+            if let Err(undelivered) = delivered {
                 self.forget(queue.len());
                 written.close();
                 while written.recv().await.is_some() {
                     self.forget(1);
                 }
-                return Err(Sealed);
+                return Err(undelivered);
             }
             if !open {
                 return Ok(last_seq);
@@ -59,7 +62,7 @@ impl Journal<'_> {
     }
 
     /// Sends what is queued until the edge has all of it.
-    async fn deliver(&self, queue: &mut VecDeque<Entry>) -> Result<(), Sealed> {
+    async fn deliver(&self, queue: &mut VecDeque<Entry>) -> Result<(), Undelivered> {
         while let Some(first) = queue.front() {
             let from_seq = first.seq;
             let request = JournalRequest {
@@ -68,9 +71,11 @@ impl Journal<'_> {
                 entries: queue.iter().take(BATCH_MAX).cloned().collect(),
             };
             let answer = insist(|| self.edge.journal(self.meta.call, &request)).await;
-            let answer = answer.inspect_err(|Sealed| {
-                self.progress.send_modify(|progress| progress.sealed = true);
-            })?;
+            // Entries that can never be taken hold up all that follow.
+            let answer =
+                answer.and_then(|answer| answer.ok_or(Undelivered::Refused)).inspect_err(|_| {
+                    self.progress.send_modify(|progress| progress.sealed = true);
+                })?;
             self.tell(&answer);
             let before = queue.len();
             while queue.front().is_some_and(|entry| entry.seq < answer.next_seq) {

@@ -4,13 +4,10 @@ use bytes::Bytes;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tracing::error;
 
-use super::{Control, ControlSender, Sealed, insist};
-use crate::edge::{EdgeClient, EdgeError, SegmentAddress};
+use super::{Control, ControlSender, Undelivered, insist};
+use crate::edge::{EdgeClient, SegmentAddress};
 use crate::metrics::Metrics;
 use crate::spool::{Meta, SegmentFile};
-
-/// How often a segment that the edge cannot take is offered.
-const REFUSALS_MAX: u32 = 5;
 
 pub(super) struct Segments<'a> {
     pub(super) edge: &'a EdgeClient,
@@ -24,14 +21,14 @@ impl Segments<'_> {
     pub(super) async fn run(
         self,
         mut written: UnboundedReceiver<SegmentFile>,
-    ) -> Result<u32, Sealed> {
+    ) -> Result<u32, Undelivered> {
         let mut count = 0;
         let mut sealed = Ok(());
         while let Some(file) = written.recv().await {
             if sealed.is_ok() {
                 match self.deliver(file).await {
                     Ok(delivered) => count += u32::from(delivered),
-                    Err(Sealed) => sealed = Err(Sealed),
+                    Err(undelivered) => sealed = Err(undelivered),
                 }
             }
             self.metrics.spool_segments.dec();
@@ -40,7 +37,7 @@ impl Segments<'_> {
     }
 
     /// Whether the edge has it; a file that is gone or that the edge can never take is passed over.
-    async fn deliver(&self, file: SegmentFile) -> Result<bool, Sealed> {
+    async fn deliver(&self, file: SegmentFile) -> Result<bool, Undelivered> {
         let Ok(bytes) = tokio::fs::read(&file.path).await else {
             error!(call = %self.meta.call, n = file.n, "a spooled segment cannot be read");
             return Ok(false);
@@ -56,30 +53,14 @@ impl Segments<'_> {
         delivered
     }
 
-    async fn offer(&self, file: &SegmentFile, bytes: Bytes) -> Result<bool, Sealed> {
+    async fn offer(&self, file: &SegmentFile, bytes: Bytes) -> Result<bool, Undelivered> {
         let at = SegmentAddress {
             call: self.meta.call,
             epoch: self.meta.epoch,
             n: file.n,
             start_ms: file.start_ms,
         };
-        let mut refusals = 0;
-        let answer = insist(|| {
-            let put = self.edge.segment(at, bytes.clone());
-            refusals += 1;
-            let last = refusals >= REFUSALS_MAX;
-            async move {
-                match put.await {
-                    Ok(answer) => Ok(Some(answer)),
-                    Err(EdgeError::Refused { status: 400 | 413 | 422, code }) if last => {
-                        error!(call = %at.call, n = at.n, code, "a segment is refused for good");
-                        Ok(None)
-                    }
-                    Err(error) => Err(error),
-                }
-            }
-        })
-        .await?;
+        let answer = insist(|| self.edge.segment(at, bytes.clone())).await?;
         let Some(answer) = answer else { return Ok(false) };
         if answer.epoch > self.meta.epoch
             && let Some(control) = self.control

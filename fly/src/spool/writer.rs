@@ -32,25 +32,31 @@ struct Segment {
 
 struct Place {
     dir: PathBuf,
-    journal: File,
+    /// None: it cannot be written. Entries then go out without the disk's safety.
+    journal: Option<File>,
     is_dirty: bool,
     segment: Option<Segment>,
     written: UnboundedSender<Written>,
 }
 
 impl Place {
-    fn open(dir: PathBuf, meta: &Meta, written: UnboundedSender<Written>) -> io::Result<Self> {
-        fs::create_dir_all(&dir)?;
-        fs::write(dir.join(META), serde_json::to_vec(meta)?)?;
-        let journal = OpenOptions::new().create(true).append(true).open(dir.join(JOURNAL))?;
-        Ok(Self { dir, journal, is_dirty: false, segment: None, written })
+    fn new(dir: PathBuf, written: UnboundedSender<Written>) -> Self {
+        Self { dir, journal: None, is_dirty: false, segment: None, written }
+    }
+
+    fn open(&mut self, meta: &Meta) -> io::Result<()> {
+        fs::create_dir_all(&self.dir)?;
+        fs::write(self.dir.join(META), serde_json::to_vec(meta)?)?;
+        let journal = self.dir.join(JOURNAL);
+        self.journal = Some(OpenOptions::new().create(true).append(true).open(journal)?);
+        Ok(())
     }
 
     fn entry(&mut self, entry: Entry) -> io::Result<()> {
         let mut line = serde_json::to_vec(&entry)?;
         line.push(b'\n');
-        let written = self.journal.write_all(&line);
         self.is_dirty = true;
+        let written = self.journal.as_mut().map_or(Ok(()), |journal| journal.write_all(&line));
         // With a full disk the entry still goes out, only not over a crash.
         let _ = self.written.send(Written::Entry(entry));
         written
@@ -79,7 +85,10 @@ impl Place {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        if std::mem::take(&mut self.is_dirty) { self.journal.sync_data() } else { Ok(()) }
+        match &self.journal {
+            Some(journal) if std::mem::take(&mut self.is_dirty) => journal.sync_data(),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -125,7 +134,7 @@ pub(super) fn run(jobs: &Receiver<Job>) {
 fn carry_out(places: &mut HashMap<u64, Place>, job: Job) -> io::Result<()> {
     match job {
         Job::Open { key, dir, meta, written } => {
-            places.insert(key, Place::open(dir, &meta, written)?);
+            places.entry(key).or_insert_with(|| Place::new(dir, written)).open(&meta)?;
         }
         Job::Entry { key, entry } => {
             if let Some(place) = places.get_mut(&key) {

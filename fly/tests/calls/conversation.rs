@@ -16,7 +16,7 @@ use super::scene::{Scene, turn};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_of_three_turns_is_heard_written_and_recorded() {
     let scene = Scene::start().await;
-    let call = scene.call(json!({}));
+    let call = scene.call(&json!({}));
     let mut caller = scene.caller(call).await;
     assert_eq!(turn(&mut caller, 0).await, ("Hello.".to_owned(), false));
     let mut said = Vec::new();
@@ -72,7 +72,7 @@ async fn a_call_of_three_turns_is_heard_written_and_recorded() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_interruption_stops_the_agent_and_what_was_heard_is_kept() {
     let scene = Scene::start().await;
-    let call = scene.call(json!({}));
+    let call = scene.call(&json!({}));
     let mut caller = scene.caller(call).await;
     turn(&mut caller, 0).await;
     caller.say("tell story").await.unwrap();
@@ -106,7 +106,7 @@ async fn an_interruption_stops_the_agent_and_what_was_heard_is_kept() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_phones_encoding_goes_through_untouched() {
     let scene = Scene::start().await;
-    let call = scene.call(json!({}));
+    let call = scene.call(&json!({}));
     let mut caller = scene.caller_with(call, AudioFormat::PHONE).await;
     turn(&mut caller, 0).await;
     caller.say("blue sky").await.unwrap();
@@ -120,7 +120,7 @@ async fn a_phones_encoding_goes_through_untouched() {
 async fn a_greeting_is_spoken_once_and_kept() {
     let scene = Scene::start().await;
     for n in 0..2 {
-        let call = scene.call(json!({"recording": {"enabled": false}}));
+        let call = scene.call(&json!({"recording": {"enabled": false}}));
         let mut caller = scene.caller(call).await;
         assert_eq!(turn(&mut caller, 0).await, ("Hello.".to_owned(), false), "call {n}");
         assert_eq!(caller.agent_words(), "Hello.");
@@ -137,7 +137,7 @@ async fn a_greeting_is_spoken_once_and_kept() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn typed_turns_keys_and_mute_are_understood() {
     let scene = Scene::start().await;
-    let call = scene.call(json!({}));
+    let call = scene.call(&json!({}));
     let mut caller = scene.caller(call).await;
     turn(&mut caller, 0).await;
     caller.send(ClientMessage::Dtmf { digits: "12#".to_owned() });
@@ -158,14 +158,14 @@ async fn typed_turns_keys_and_mute_are_understood() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_caller_who_vanishes_is_waited_for_and_then_has_hung_up() {
     let scene = Scene::start().await;
-    let call = scene.call(json!({}));
+    let call = scene.call(&json!({}));
     let mut caller = scene.caller(call).await;
     caller.wait_played(100, LIMIT).await.unwrap();
     caller.drop_socket();
     scene.edge.reported(call).await;
     let ledger = scene.edge.ledger();
     let row = &ledger.calls[&call];
-    assert_eq!(row.ended, Some(EndReason::CallerHangup));
+    assert_eq!(row.ended, Some(EndReason::CallerHangup), "{:?}", row.journal);
     let entries: Vec<(u64, &What)> =
         row.journal.values().flatten().map(|entry| (entry.at.0, &entry.what)).collect();
     let gone = entries.iter().find(|(_, what)| matches!(what, What::Disconnected {})).unwrap().0;
@@ -177,7 +177,7 @@ async fn a_caller_who_vanishes_is_waited_for_and_then_has_hung_up() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_voice_is_opened_again_and_the_call_goes_on() {
     let scene = Scene::start().await;
-    let call = scene.call(json!({}));
+    let call = scene.call(&json!({}));
     let mut caller = scene.caller(call).await;
     turn(&mut caller, 0).await;
     let drop_voice = serde_json::from_value(json!({"tts": {"drop": true}})).unwrap();
@@ -197,7 +197,7 @@ async fn a_lost_voice_is_opened_again_and_the_call_goes_on() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_goes_on_in_a_later_epoch() {
     let scene = Scene::with(&[("NEXUS_RECLAIM_MS", "20000")]).await;
-    let call = scene.call(json!({}));
+    let call = scene.call(&json!({}));
     let mut caller = scene.caller(call).await;
     turn(&mut caller, 0).await;
     caller.say("my cat").await.unwrap();

@@ -14,7 +14,7 @@ use super::scene::{Scene, serve, turn, variables};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_outage_of_the_edge_loses_nothing_and_doubles_nothing() {
     let scene = Scene::start().await;
-    let call = scene.call(json!({}));
+    let call = scene.call(&json!({}));
     let mut caller = scene.caller(call).await;
     turn(&mut caller, 0).await;
     scene.edge.ledger().is_down = true;
@@ -37,7 +37,7 @@ async fn an_outage_of_the_edge_loses_nothing_and_doubles_nothing() {
 async fn a_lost_claim_answer_is_asked_for_again() {
     let scene = Scene::start().await;
     scene.edge.ledger().lose_claims = 2;
-    let call = scene.call(json!({}));
+    let call = scene.call(&json!({}));
     let mut caller = scene.caller(call).await;
     turn(&mut caller, 0).await;
     assert_eq!(scene.edge.ledger().claims, 3);
@@ -48,7 +48,7 @@ async fn a_lost_claim_answer_is_asked_for_again() {
 async fn a_clock_that_is_off_is_learnt_from_the_refusal() {
     let scene = Scene::start().await;
     scene.edge.ledger().clock_ms = 3_600_000;
-    let call = scene.call(json!({}));
+    let call = scene.call(&json!({}));
     let mut caller = scene.caller(call).await;
     turn(&mut caller, 0).await;
     caller.end().await.unwrap();
@@ -59,7 +59,7 @@ async fn a_clock_that_is_off_is_learnt_from_the_refusal() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_api_ends_a_call_through_the_heartbeat() {
     let scene = Scene::start().await;
-    let call = scene.call(json!({}));
+    let call = scene.call(&json!({}));
     let mut caller = scene.caller(call).await;
     turn(&mut caller, 0).await;
     scene.edge.ledger().end = vec![call];
@@ -75,7 +75,7 @@ async fn the_api_ends_a_call_through_the_heartbeat() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_sees_a_higher_epoch_drops_the_call_and_delivers_its_own() {
     let scene = Scene::start().await;
-    let call = scene.call(json!({}));
+    let call = scene.call(&json!({}));
     let mut caller = scene.caller(call).await;
     turn(&mut caller, 0).await;
     scene.edge.ledger().calls.get_mut(&call).unwrap().epoch = Epoch(2);
@@ -93,7 +93,7 @@ async fn a_server_that_sees_a_higher_epoch_drops_the_call_and_delivers_its_own()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sealed_call_is_dropped() {
     let scene = Scene::start().await;
-    let call = scene.call(json!({}));
+    let call = scene.call(&json!({}));
     let mut caller = scene.caller(call).await;
     turn(&mut caller, 0).await;
     scene.edge.ledger().calls.get_mut(&call).unwrap().sealed = true;
@@ -105,7 +105,7 @@ async fn a_sealed_call_is_dropped() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_drain_ends_calls_tells_callers_and_empties_the_spool() {
     let scene = Scene::start().await;
-    let call = scene.call(json!({}));
+    let call = scene.call(&json!({}));
     let mut caller = scene.caller(call).await;
     turn(&mut caller, 0).await;
     assert!(scene.server.drain(LIMIT).await);
@@ -122,7 +122,7 @@ async fn a_drain_ends_calls_tells_callers_and_empties_the_spool() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_server_delivers_what_the_first_left() {
     let scene = Scene::start().await;
-    let call = scene.call(json!({}));
+    let call = scene.call(&json!({}));
     let mut caller = scene.caller(call).await;
     turn(&mut caller, 0).await;
     scene.edge.ledger().is_down = true;

@@ -1,5 +1,6 @@
 //! A voice server with everything around it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use data_encoding::BASE64URL_NOPAD;
@@ -84,7 +85,7 @@ impl Scene {
     }
 
     /// A new call of an agent with these settings beside its name.
-    pub(crate) fn call(&self, settings: Value) -> CallId {
+    pub(crate) fn call(&self, settings: &Value) -> CallId {
         let mut body = json!({"name": "Demo", "first_message": "Hello."});
         for (name, value) in settings.as_object().unwrap() {
             body[name] = value.clone();
@@ -104,8 +105,8 @@ impl Scene {
             claimed_by: None,
             answered_at: None,
             audio: None,
-            journal: Default::default(),
-            segments: Default::default(),
+            journal: BTreeMap::default(),
+            segments: BTreeMap::default(),
             ended: None,
             report: None,
             sealed: false,

@@ -26,13 +26,16 @@ pub(super) struct Shape {
     /// Status and response object of success.
     pub answer: (u16, Json),
     pub parameters: Vec<Json>,
+    /// Other answers that are no errors, or errors of a shape of their own.
+    pub also: Vec<(u16, Json)>,
     /// What the handler refuses, beside what any route of its kind refuses.
     pub errors: Vec<Kind>,
 }
 
 impl Shape {
     fn new(tag: &'static str, answer: (u16, Json)) -> Self {
-        Self { tag, request: None, answer, parameters: Vec::new(), errors: Vec::new() }
+        let (parameters, also, errors) = (Vec::new(), Vec::new(), Vec::new());
+        Self { tag, request: None, answer, parameters, also, errors }
     }
 
     fn takes(mut self, schema: Json) -> Self {
@@ -42,6 +45,11 @@ impl Shape {
 
     fn with(mut self, parameters: impl IntoIterator<Item = Json>) -> Self {
         self.parameters.extend(parameters);
+        self
+    }
+
+    fn or(mut self, answer: (u16, Json)) -> Self {
+        self.also.push(answer);
         self
     }
 
@@ -108,17 +116,16 @@ fn from_voice_server<Q: JsonSchema, A: JsonSchema>(types: &mut Types) -> Shape {
 fn recording() -> Shape {
     let source = json!({"type": "string", "enum": ["client"]});
     let text = json!({"type": "string"});
-    Shape::new(
-        "Calls",
-        content(200, "The WAV, or the part asked for (206).", "audio/wav", &bytes()),
-    )
-    .with([
-        parameter("query", "source", &source, "The browser's own recording instead."),
-        parameter("header", "Range", &text, "One range of bytes."),
-        parameter("header", "If-Range", &text, "The range counts for this ETag alone."),
-        parameter("header", "If-None-Match", &text, "304 if the recording is still this."),
-    ])
-    .refuses([Kind::RangeNotSatisfiable])
+    Shape::new("Calls", content(200, "The WAV.", "audio/wav", &bytes()))
+        .or(content(206, "The part that was asked for.", "audio/wav", &bytes()))
+        .or((304, json!({"description": "It is still the one you have."})))
+        .with([
+            parameter("query", "source", &source, "The browser's own recording instead."),
+            parameter("header", "Range", &text, "One range of bytes."),
+            parameter("header", "If-Range", &text, "The range counts for this ETag alone."),
+            parameter("header", "If-None-Match", &text, "304 if the recording is still this."),
+        ])
+        .refuses([Kind::RangeNotSatisfiable])
 }
 
 fn client_recording() -> Shape {
@@ -145,7 +152,9 @@ pub(super) fn shape(operation: Operation, types: &mut Types) -> Shape {
     match operation {
         Operation::Health => {
             let deep = json!({"type": "integer", "enum": [1]});
-            Shape::new("Service", answers::<Health>(types, 200)).with([parameter(
+            let failing = "With `deep=1`: something that calls need fails.";
+            let failing = content(503, failing, "application/json", &types.written::<Health>());
+            Shape::new("Service", answers::<Health>(types, 200)).or(failing).with([parameter(
                 "query",
                 "deep",
                 &deep,

@@ -255,7 +255,9 @@ fn bounds(schema: &Json) -> String {
         _ => match schema["format"].as_str() {
             Some("date-time") => " (RFC 3339)".to_owned(),
             Some("binary") => " (bytes)".to_owned(),
-            _ => String::new(),
+            _ => schema["pattern"]
+                .as_str()
+                .map_or_else(String::new, |pattern| format!(" like {}", code(pattern))),
         },
     }
 }

@@ -297,10 +297,5 @@ pub(crate) fn seal(call: CallId, seal: &Seal) -> Statement {
 
 /// Notes the size of the browser's own recording.
 pub(crate) fn set_client_recording(org: OrgId, call: CallId, bytes: u64) -> Statement {
-    sql!(
-        "UPDATE calls SET client_recording = ?3 WHERE org_id = ?1 AND id = ?2",
-        org,
-        call,
-        bytes,
-    )
+    sql!("UPDATE calls SET client_recording = ?3 WHERE org_id = ?1 AND id = ?2", org, call, bytes,)
 }

@@ -71,7 +71,7 @@ pub(crate) struct Times {
 /// 0. uses `old`, if it is the unused token of a living session;
 /// 1. or, if `old` was used within the grace time and the unused token is its child, uses that child
 ///    in its place (the answer that carried it is taken for lost);
-/// 2. issues `new` as the child of the token that 0 or 1 used: a used token without a child;
+/// 2. issues `new` as the child of the token that 0 or 1 used: one used now, and without a child;
 /// 3. or, if `old` was used before the grace time, ends the session: two hold the same token;
 /// 4. answers the [`Holder`] of `new`, if it was issued.
 pub(crate) fn rotate(old: &str, new: &str, times: &Times) -> Vec<Statement> {
@@ -102,7 +102,7 @@ pub(crate) fn rotate(old: &str, new: &str, times: &Times) -> Vec<Statement> {
              CASE WHEN sessions.expires_at < ?4 THEN sessions.expires_at ELSE ?4 END \
              FROM refresh_tokens AS used JOIN sessions ON sessions.id = used.session_id \
              WHERE used.session_id = (SELECT session_id FROM refresh_tokens WHERE hash = ?1) \
-             AND (used.hash = ?1 OR used.parent = ?1) AND used.used_at IS NOT NULL \
+             AND (used.hash = ?1 OR used.parent = ?1) AND used.used_at = ?3 \
              AND NOT EXISTS (SELECT 1 FROM refresh_tokens AS child \
              WHERE child.session_id = used.session_id AND child.parent = used.hash)",
             old,
@@ -123,7 +123,7 @@ pub(crate) fn rotate(old: &str, new: &str, times: &Times) -> Vec<Statement> {
             "SELECT sessions.id AS session_id, sessions.user_id, sessions.org_id, users.role \
              FROM refresh_tokens JOIN sessions ON sessions.id = refresh_tokens.session_id \
              JOIN users ON users.id = sessions.user_id AND users.org_id = sessions.org_id \
-             WHERE refresh_tokens.hash = ?1",
+             WHERE refresh_tokens.hash = ?1 AND sessions.revoked_at IS NULL",
             new,
         ),
     ]

@@ -13,7 +13,8 @@ impl Call {
         self.events.push_back(event);
         while let Some(event) = self.events.pop_front() {
             let mut actions = std::mem::take(&mut self.actions);
-            self.conversation.handle(self.clock.now(), event, &mut actions);
+            self.now = self.clock.now();
+            self.conversation.handle(self.now, event, &mut actions);
             for action in actions.drain(..) {
                 self.carry_out(action);
             }
@@ -44,7 +45,7 @@ impl Call {
                 self.fixed.take_if(|fixed| fixed.reply == reply);
             }
             Action::ClearPlayback => {
-                self.playout.cleared(self.clock.now());
+                self.playout.cleared(self.now);
                 if let Some(recorder) = &mut self.recorder {
                     recorder.cleared();
                 }
@@ -106,7 +107,7 @@ impl Call {
             What::Ended { .. } => self.write_usage(),
             _ => {}
         }
-        self.last_seq = self.spool.append(self.clock.now(), what);
+        self.last_seq = self.spool.append(self.now, what);
         if is_reply {
             self.write_usage();
         }
@@ -114,7 +115,7 @@ impl Call {
 
     fn write_usage(&mut self) {
         if let Some(usage) = self.meter.entry(self.transcriber.sent_ms()) {
-            self.last_seq = self.spool.append(self.clock.now(), usage);
+            self.last_seq = self.spool.append(self.now, usage);
         }
     }
 }

@@ -133,7 +133,7 @@ impl Call {
         if now.duration_since(self.last_audio) > NO_FRAMES_AFTER
             && let Some(recorder) = &mut self.recorder
         {
-            recorder.silent_until(call_now, &self.spool);
+            recorder.tick(call_now, &self.spool);
         }
         self.transcriber.keep_alive(now, call_now);
         self.voice.keep_alive(now);

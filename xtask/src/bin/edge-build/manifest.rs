@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BuildError, module};
+use crate::BuildError;
 
 #[derive(Deserialize)]
 struct Wrangler {
@@ -79,7 +79,7 @@ pub(crate) fn write(root: &Path, out: &Path) -> Result<(), BuildError> {
         r2: wrangler.r2_buckets.into_iter().map(|r2| (r2.binding, r2.bucket_name)).collect(),
     };
     let json = serde_json::to_string_pretty(&manifest).map_err(|e| BuildError(e.to_string()))?;
-    module::write(&out.join("worker.json"), &json)
+    crate::write(&out.join("worker.json"), &json)
 }
 
 /// All modules below `folder` but the entry, relative to `out`.
