@@ -63,7 +63,7 @@ pub fn edge(root: &Path, conformance: bool) -> Result<PathBuf, Fault> {
     let mut command = cargo();
     command
         .current_dir(root)
-        .args(["run", "--quiet", "-p", "xtask", "--features", "edge-build", "--bin", "edge-build"])
+        .args(["run", "-p", "xtask", "--features", "edge-build", "--bin", "edge-build"])
         .arg("--")
         .arg("--out")
         .arg(&out);
