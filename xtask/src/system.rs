@@ -120,6 +120,7 @@ impl Plan {
             .env("NEXUS_EDGE_URL", self.edge_url())
             .env("NEXUS_SPOOL_DIR", self.spool(cell))
             .env("FLY_REGION", cell.region())
+            .envs(self.environment.get_key_value("NEXUS_EU_HOSTS"))
             .envs(keys.voice_settings(cell)?)
             .envs(providers.settings().iter().map(|(name, value)| (*name, value.as_str())))
             .envs(self.voice_settings.iter().map(|(name, value)| (name, value)));
