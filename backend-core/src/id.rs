@@ -147,6 +147,8 @@ ids! {
     ServerId = "srv";
     /// One connection that claims a call.
     ClaimantId = "clm";
+    /// A phone number that leads to an agent.
+    PhoneNumberId = "phn";
     /// One HTTP request at the edge.
     RequestId = "req";
 }

@@ -31,6 +31,17 @@ pub struct EpochEntry {
     pub entry: Entry,
 }
 
+/// Who spoke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Speaker {
+    /// The caller.
+    User,
+    /// The agent.
+    Agent,
+}
+
 /// The stages of a call that a provider serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -135,6 +146,22 @@ pub enum What {
         ended_ms: CallMs,
         /// When its stages came.
         latency_ms: TurnLatency,
+    },
+    /// How far a turn has got that is not over; its own entry takes the place of this one. Written
+    /// once a second at most, so that a server's death costs no more than that.
+    Progress {
+        /// The turn, as in its own entry.
+        turn: u32,
+        /// Who speaks.
+        role: Speaker,
+        /// All that was said or generated so far.
+        text: String,
+        /// What the other side has heard of it.
+        heard: String,
+        /// As in its own entry.
+        started_ms: CallMs,
+        /// The end of what was heard so far.
+        ended_ms: CallMs,
     },
     /// Keys the caller pressed.
     Dtmf {

@@ -15,6 +15,7 @@ pub mod id;
 pub mod journal;
 pub mod jws;
 pub mod money;
+pub mod phone;
 pub mod recording;
 pub mod service_auth;
 pub mod ticket;

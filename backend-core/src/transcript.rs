@@ -2,21 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::journal::{EpochEntry, What};
+use crate::call::Epoch;
+use crate::journal::{EpochEntry, Speaker, What};
 use crate::money::MicroUsd;
 use crate::time::CallMs;
 use crate::wire::TurnLatency;
-
-/// Who spoke.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum Speaker {
-    /// The caller.
-    User,
-    /// The agent.
-    Agent,
-}
 
 /// One turn of one side.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -69,48 +59,122 @@ impl Summary {
     pub fn of<'a>(entries: impl IntoIterator<Item = &'a EpochEntry>) -> Self {
         let mut summary = Self::default();
         let mut answers = Vec::new();
-        for entry in entries {
-            match &entry.entry.what {
-                What::UserTurn { turn, text, started_ms, ended_ms } => {
-                    summary.transcript.turns.push(Turn {
-                        turn: *turn,
-                        role: Speaker::User,
-                        text: text.clone(),
-                        heard: text.clone(),
-                        cut: false,
-                        started_ms: *started_ms,
-                        ended_ms: *ended_ms,
-                        latency_ms: TurnLatency::default(),
-                    });
-                }
-                What::AgentTurn { turn, text, heard, cut, started_ms, ended_ms, latency_ms } => {
-                    summary.interruptions += u32::from(*cut);
-                    answers.extend(latency_ms.heard);
-                    summary.transcript.turns.push(Turn {
-                        turn: *turn,
-                        role: Speaker::Agent,
-                        text: text.clone(),
-                        heard: heard.clone(),
-                        cut: *cut,
-                        started_ms: *started_ms,
-                        ended_ms: *ended_ms,
-                        latency_ms: *latency_ms,
-                    });
-                }
+        let mut open = Unfinished::default();
+        for EpochEntry { epoch, entry } in entries {
+            open.enter(*epoch, &mut summary.transcript.turns);
+            if let Some(turn) = Turn::of(&entry.what) {
+                summary.interruptions += u32::from(turn.cut);
+                answers.extend(turn.latency_ms.heard);
+                open.finish(turn.role);
+                summary.transcript.turns.push(turn);
+            } else if let Some(turn) = Turn::so_far(&entry.what) {
+                open.note(turn);
+            }
+            match &entry.what {
                 What::Usage { cost, .. } => summary.cost = summary.cost + *cost,
-                What::Connected { .. }
-                | What::Disconnected {}
-                | What::Dtmf { .. }
-                | What::ProviderError { .. }
-                | What::Ended { .. } => {}
+                // Whoever came to write this has finished what was under way.
+                What::Ended { .. } | What::Disconnected {} => open = Unfinished::of_epoch(*epoch),
+                _ => {}
             }
         }
+        open.leave(&mut summary.transcript.turns);
         // A cut reply is written after the turn that cut it began: order by begin, not by entry.
         summary.transcript.turns.sort_by_key(|turn| turn.started_ms);
         answers.sort_unstable();
         summary.latency_p50 = percentile(&answers, 50);
         summary.latency_p95 = percentile(&answers, 95);
         summary
+    }
+}
+
+impl Turn {
+    /// The turn that an entry says is over.
+    fn of(what: &What) -> Option<Self> {
+        match what {
+            What::UserTurn { turn, text, started_ms, ended_ms } => Some(Self {
+                turn: *turn,
+                role: Speaker::User,
+                text: text.clone(),
+                heard: text.clone(),
+                cut: false,
+                started_ms: *started_ms,
+                ended_ms: *ended_ms,
+                latency_ms: TurnLatency::default(),
+            }),
+            What::AgentTurn { turn, text, heard, cut, started_ms, ended_ms, latency_ms } => {
+                Some(Self {
+                    turn: *turn,
+                    role: Speaker::Agent,
+                    text: text.clone(),
+                    heard: heard.clone(),
+                    cut: *cut,
+                    started_ms: *started_ms,
+                    ended_ms: *ended_ms,
+                    latency_ms: *latency_ms,
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// The turn that an entry says is under way; it stands as cut off if nothing follows.
+    fn so_far(what: &What) -> Option<Self> {
+        let What::Progress { turn, role, text, heard, started_ms, ended_ms } = what else {
+            return None;
+        };
+        Some(Self {
+            turn: *turn,
+            role: *role,
+            text: text.clone(),
+            heard: heard.clone(),
+            cut: true,
+            started_ms: *started_ms,
+            ended_ms: *ended_ms,
+            latency_ms: TurnLatency::default(),
+        })
+    }
+}
+
+/// The turns under way, one of each side: what is left of them when their server died.
+#[derive(Default)]
+struct Unfinished {
+    epoch: Epoch,
+    user: Option<Turn>,
+    agent: Option<Turn>,
+}
+
+impl Unfinished {
+    fn of_epoch(epoch: Epoch) -> Self {
+        Self { epoch, ..Self::default() }
+    }
+
+    fn of(&mut self, role: Speaker) -> &mut Option<Turn> {
+        match role {
+            Speaker::User => &mut self.user,
+            Speaker::Agent => &mut self.agent,
+        }
+    }
+
+    fn note(&mut self, turn: Turn) {
+        let role = turn.role;
+        *self.of(role) = Some(turn);
+    }
+
+    fn finish(&mut self, role: Speaker) {
+        *self.of(role) = None;
+    }
+
+    /// Another epoch finishes nothing of the one before.
+    fn enter(&mut self, epoch: Epoch, turns: &mut Vec<Turn>) {
+        if epoch != self.epoch {
+            self.leave(turns);
+            self.epoch = epoch;
+        }
+    }
+
+    fn leave(&mut self, turns: &mut Vec<Turn>) {
+        turns.extend(self.user.take());
+        turns.extend(self.agent.take());
     }
 }
 
@@ -123,7 +187,7 @@ fn percentile(sorted: &[u32], percent: usize) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::call::Epoch;
+    use crate::call::EndReason;
     use crate::journal::Entry;
 
     fn agent(turn: u32, started: u64, heard: Option<u32>, cut: bool) -> What {
@@ -165,5 +229,45 @@ mod tests {
         assert_eq!(order, [0, 300, 500, 900]);
         assert_eq!(summary.interruptions, 1);
         assert_eq!((summary.latency_p50, summary.latency_p95), (Some(700), Some(900)));
+    }
+
+    fn progress(role: Speaker, turn: u32, heard: &str) -> What {
+        What::Progress {
+            turn,
+            role,
+            text: "all of it".to_owned(),
+            heard: heard.to_owned(),
+            started_ms: CallMs(900),
+            ended_ms: CallMs(1900),
+        }
+    }
+
+    fn turns(entries: &[(u32, What)]) -> Vec<(u32, String, bool)> {
+        let entries: Vec<EpochEntry> = entries
+            .iter()
+            .zip(1..)
+            .map(|((epoch, what), seq)| EpochEntry {
+                epoch: Epoch(*epoch),
+                entry: Entry { seq, at: CallMs(0), what: what.clone() },
+            })
+            .collect();
+        let turns = Summary::of(&entries).transcript.turns;
+        turns.into_iter().map(|turn| (turn.turn, turn.heard, turn.cut)).collect()
+    }
+
+    #[test]
+    fn a_turn_that_its_server_did_not_finish_stands_as_far_as_it_got() {
+        let first = progress(Speaker::Agent, 1, "all");
+        let second = progress(Speaker::Agent, 1, "all of");
+        let so_far = [(1, first.clone()), (1, second.clone())];
+        assert_eq!(turns(&so_far), [(1, "all of".to_owned(), true)]);
+        let over = [(1, first), (1, second.clone()), (1, agent(1, 900, None, false))];
+        assert_eq!(turns(&over), [(1, "all".to_owned(), false)], "its own entry counts");
+        let resumed = [(1, second), (2, agent(2, 3000, None, false))];
+        assert_eq!(turns(&resumed).len(), 2, "another epoch does not finish it");
+        let said = progress(Speaker::User, 2, "all of it");
+        assert_eq!(turns(&[(1, said.clone())]), [(2, "all of it".to_owned(), true)]);
+        let withdrawn = [(1, said), (1, What::Ended { reason: EndReason::Idle })];
+        assert_eq!(turns(&withdrawn), [], "words that were taken back");
     }
 }

@@ -16,7 +16,7 @@ use crate::app::{App, StartError};
 use crate::config::Config;
 use crate::delivery::Parcel;
 use crate::heartbeat;
-use crate::spool::leftovers;
+use crate::spool::{Leftover, leftovers};
 use crate::task::Task;
 use crate::watchdog::Pulse;
 use nexus_core::call::EndReason;
@@ -39,6 +39,9 @@ impl Server {
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let (bind, port, metrics_port) = (config.bind, config.port, config.metrics_port);
         let app = App::new(config)?;
+        // Before the first call can open a directory of its own.
+        let root = app.spool.root().to_owned();
+        let found = tokio::task::spawn_blocking(move || leftovers(&root)).await.unwrap_or_default();
         let listen = async |port| {
             let listener = TcpListener::bind((bind, port)).await;
             let listener = listener.and_then(|listener| Ok((listener.local_addr()?, listener)));
@@ -51,7 +54,7 @@ impl Server {
             Task::spawn(accept::serve(listener, routes::public(&app, pulse))),
             Task::spawn(accept::serve(metrics_listener, routes::private(&app))),
             Task::spawn(heartbeat::run(Arc::clone(&app))),
-            Task::spawn(recover(Arc::clone(&app))),
+            Task::spawn(recover(Arc::clone(&app), found)),
         ];
         info!(%address, %metrics_address, server = %app.server, cell = %app.config.cell, "listening");
         Ok(Self { app, address, metrics_address, _tasks: tasks })
@@ -90,9 +93,7 @@ impl Server {
 
 /// Delivers what an earlier process left; calls itself ready when that is done or five seconds have
 /// passed.
-async fn recover(app: Arc<App>) {
-    let root = app.spool.root().to_owned();
-    let found = tokio::task::spawn_blocking(move || leftovers(&root)).await.unwrap_or_default();
+async fn recover(app: Arc<App>, found: Vec<Leftover>) {
     if !found.is_empty() {
         info!(directories = found.len(), "delivering what an earlier process left");
     }

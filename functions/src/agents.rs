@@ -49,7 +49,7 @@ pub(crate) struct AgentVersionView {
 #[derive(Debug)]
 pub(crate) struct AgentVersion {
     pub(crate) version: u32,
-    pub(crate) settings_json: String,
+    pub(crate) settings: AgentSettings,
     pub(crate) snapshot_hash: SnapshotHash,
 }
 
@@ -125,11 +125,9 @@ pub(crate) async fn current(
     org: OrgId,
     agent: AgentId,
 ) -> Result<Option<AgentVersion>, Problem> {
-    Ok(row(sql, org, agent).await?.map(|row| AgentVersion {
-        version: row.version,
-        settings_json: row.settings,
-        snapshot_hash: row.snapshot_hash,
-    }))
+    let Some(row) = row(sql, org, agent).await? else { return Ok(None) };
+    let settings = read_settings(&row.settings)?;
+    Ok(Some(AgentVersion { version: row.version, settings, snapshot_hash: row.snapshot_hash }))
 }
 
 /// `GET /api/agents`.

@@ -10,6 +10,7 @@ use crate::exchange::{Answer, Incoming};
 use crate::identity::StoresOf;
 use crate::port::{Level, Reply, RequestBody, World};
 use crate::route::{self, Access, Found, Operation, Route, Takes};
+use crate::telephony::{self, Webhook};
 use crate::{agents, auth, calls, docs, health, identity, orgs, recordings, voice_link};
 
 /// Methods that browsers of allowed origins may use.
@@ -57,11 +58,12 @@ async fn answer<W: World>(
     dispatch(world, route, incoming).await
 }
 
-/// A JSON route takes JSON alone, so that no form of a foreign page reaches it.
+/// A route takes its type alone, so that no form of a foreign page reaches one that takes JSON.
 fn check_type<B>(route: &Route, request: &Incoming<B>) -> Result<(), Problem> {
     let wanted: &[&str] = match route.takes {
         Takes::Json(_) => &["application/json"],
         Takes::Patch(_) => &["application/json", "application/merge-patch+json"],
+        Takes::Form(_) => &["application/x-www-form-urlencoded"],
         Takes::Nothing | Takes::Stream => return Ok(()),
     };
     let sent = request.header("content-type").unwrap_or_default();
@@ -87,13 +89,17 @@ async fn dispatch<W: World>(
             let stores = identity::service(world, &request)?;
             for_service(world, &stores, route, request).await
         }
+        Access::Twilio => {
+            let webhook = Webhook::verified(world, request, limit(route)).await?;
+            for_twilio(world, &webhook, route).await
+        }
     }
 }
 
-/// The most bytes that a route's JSON body may have.
+/// The most bytes that a body may have which is read into memory.
 const fn limit(route: &Route) -> usize {
     match route.takes {
-        Takes::Json(limit) | Takes::Patch(limit) => limit,
+        Takes::Json(limit) | Takes::Patch(limit) | Takes::Form(limit) => limit,
         Takes::Nothing | Takes::Stream => 0,
     }
 }
@@ -141,11 +147,20 @@ async fn for_person<W: World>(
         Operation::ListCalls => calls::list(sql, person, &request).await,
         Operation::CreateCall => calls::create(world, sql, person, request, limit).await,
         Operation::GetCall => calls::get(sql, person, request.param(0)?).await,
+        Operation::ResumeCall => calls::resume(world, sql, person, request.param(0)?).await,
         Operation::EndCall => calls::end(world, sql, person, request.param(0)?).await,
         Operation::GetTranscript => calls::transcript(stores, person, request.param(0)?).await,
         Operation::ListCallEvents => calls::events(stores, person, &request).await,
         Operation::GetRecording => recordings::get(stores, person, &request).await,
         Operation::PutClientRecording => recordings::put_client(stores, person, request).await,
+        Operation::ListPhoneNumbers => telephony::list(sql, person, &request).await,
+        Operation::CreatePhoneNumber => {
+            telephony::create(world, stores, person, request, limit).await
+        }
+        Operation::GetPhoneNumber => telephony::get(sql, person, request.param(0)?).await,
+        Operation::DeletePhoneNumber => {
+            telephony::delete(world, sql, person, request.param(0)?).await
+        }
         other => Err(misplaced(other)),
     }
 }
@@ -170,6 +185,19 @@ async fn for_service<W: World>(
         Operation::AppendJournal => voice_link::journal(world, stores, &params, &bytes).await,
         Operation::ReportCall => voice_link::report(world, stores, &params, &bytes).await,
         Operation::Heartbeat => voice_link::heartbeat(world, stores, &params, &bytes).await,
+        other => Err(misplaced(other)),
+    }
+}
+
+async fn for_twilio<W: World>(
+    world: &W,
+    webhook: &Webhook<'_, W>,
+    route: &'static Route,
+) -> Result<Answer<W::Stream>, Problem> {
+    match route.operation {
+        Operation::TwilioVoice => telephony::voice(world, webhook).await,
+        Operation::TwilioResume => telephony::resume(world, webhook).await,
+        Operation::TwilioStatus => telephony::status(world, webhook).await,
         other => Err(misplaced(other)),
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use ed25519_dalek::SigningKey;
 use http::StatusCode;
 use nexus_core::agent::{AgentSettings, check_variables};
 use nexus_core::call::{CallStatus, Channel, Direction, EndReason, Epoch};
@@ -10,10 +9,8 @@ use nexus_core::id::{AgentId, CallId, OrgId};
 use nexus_core::journal::EpochEntry;
 use nexus_core::money::MicroUsd;
 use nexus_core::recording::{journal_key, transcript_key};
-use nexus_core::ticket::{TICKET_SECONDS, Ticket};
-use nexus_core::time::{Timestamp, UnixMs};
+use nexus_core::time::Timestamp;
 use nexus_core::transcript::{Summary, Transcript};
-use nexus_core::wire::PROTOCOL;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -22,6 +19,7 @@ use crate::error::{Kind, Problem};
 use crate::exchange::{Answer, Incoming, parse_json};
 use crate::idempotency::Key;
 use crate::identity::Person;
+use crate::opening::VoiceView;
 use crate::page::{List, Page};
 use crate::port::{CellStores, Objects, RequestBody, Sql, SqlError, World};
 use crate::recordings::RecordingView;
@@ -105,20 +103,6 @@ pub(crate) struct CreatedCall {
     voice: Option<VoiceView>,
 }
 
-/// How to open a call.
-#[derive(Debug, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub(crate) struct VoiceView {
-    /// The WebSocket's address.
-    url: String,
-    /// The subprotocol; offer it together with `ticket.<ticket>`.
-    protocol: &'static str,
-    /// Opens this call once.
-    ticket: String,
-    /// From when on the ticket is refused.
-    expires_at: Timestamp,
-}
-
 fn corrupt(error: &serde_json::Error) -> Problem {
     Problem::internal(format!("a call's stored JSON: {error}"))
 }
@@ -157,47 +141,6 @@ pub(crate) async fn row(sql: &impl Sql, org: OrgId, call: CallId) -> Result<Call
     let rows = sql.batch(vec![calls::get(org, call)]).await?;
     let row = rows.first().map(calls::row).transpose()?.flatten();
     row.ok_or_else(Problem::not_found)
-}
-
-/// Opens a call for whoever holds the answer: signs a ticket, changes nothing.
-fn voice<W: World>(
-    world: &W,
-    person: &Person,
-    call: &CallRow,
-) -> Result<Option<VoiceView>, Problem> {
-    if call.ended_at.is_some() {
-        return Ok(None);
-    }
-    let config = world.config();
-    let url = config.addresses(person.cell).voice_url.as_ref().ok_or_else(|| {
-        Problem::new(Kind::Unavailable, "this deployment has no voice server configured")
-    })?;
-    let now = world.now();
-    let ticket = Ticket {
-        call: call.id,
-        org: person.org,
-        cell: person.cell,
-        channel: call.channel,
-        call_sid: None,
-        epoch: call.epoch.next(),
-        snapshot: call.snapshot_hash.clone(),
-        issued_at: now.seconds(),
-        expires_at: now.seconds() + TICKET_SECONDS,
-    };
-    let (kid, seed) = config.ticket_keys.current();
-    let seed: [u8; 32] = seed
-        .expose()
-        .try_into()
-        .map_err(|_| Problem::internal("the ticket key is not a seed of 32 bytes"))?;
-    let token = ticket
-        .sign(kid, &SigningKey::from_bytes(&seed))
-        .map_err(|error| Problem::internal(error.to_string()))?;
-    Ok(Some(VoiceView {
-        url: format!("{url}/v1/voice"),
-        protocol: PROTOCOL,
-        ticket: token,
-        expires_at: Timestamp(UnixMs(ticket.expires_at * 1000)),
-    }))
 }
 
 impl CreateCall {
@@ -246,8 +189,7 @@ pub(crate) async fn create<W: World>(
     let agent = agents::current(sql, person.org, wanted.agent_id)
         .await?
         .ok_or_else(|| Problem::invalid("agent_id", "there is no such agent"))?;
-    let settings: AgentSettings =
-        serde_json::from_str(&agent.settings_json).map_err(|e| corrupt(&e))?;
+    let settings = agent.settings;
     let max_seconds = wanted.max_seconds(&settings)?;
     let mut variables = settings.variables;
     variables.extend(wanted.variables);
@@ -258,7 +200,7 @@ pub(crate) async fn create<W: World>(
         agent_id: wanted.agent_id,
         agent_version: agent.version,
         snapshot_hash: &agent.snapshot_hash,
-        channel: wanted.channel,
+        line: None,
         language: &settings.language,
         variables: serde_json::to_string(&variables).map_err(|e| corrupt(&e))?,
         metadata: serde_json::to_string(&wanted.metadata).map_err(|e| corrupt(&e))?,
@@ -287,8 +229,27 @@ fn created<W: World>(
     person: &Person,
     row: CallRow,
 ) -> Result<Answer<W::Stream>, Problem> {
-    let voice = voice(world, person, &row)?;
+    let over = row.ended_at.is_some();
+    let voice = if over { None } else { Some(VoiceView::of(world, person.cell, &row)?) };
     Answer::json(StatusCode::CREATED, &CreatedCall { call: CallView::of(row)?, voice })
+}
+
+/// `POST /api/calls/{id}/resume`: a fresh ticket for a browser that lost its connection.
+pub(crate) async fn resume<W: World>(
+    world: &W,
+    sql: &W::Sql,
+    person: &Person,
+    call: CallId,
+) -> Result<Answer<W::Stream>, Problem> {
+    let row = row(sql, person.org, call).await?;
+    if row.channel != Channel::Web {
+        return Err(Problem::new(Kind::Conflict, "a phone call is resumed by its line"));
+    }
+    if row.ended_at.is_some() {
+        return Err(Problem::new(Kind::Conflict, "the call has ended"));
+    }
+    let voice = Some(VoiceView::of(world, person.cell, &row)?);
+    Answer::json(StatusCode::OK, &CreatedCall { call: CallView::of(row)?, voice })
 }
 
 /// The call that an earlier request with this key made, with a fresh ticket.
@@ -335,7 +296,7 @@ pub(crate) async fn end<W: World>(
     person: &Person,
     call: CallId,
 ) -> Result<Answer<W::Stream>, Problem> {
-    let mut batch = calls::end_requested(person.org, call, world.now()).to_vec();
+    let mut batch = calls::end_requested(person.org, call, EndReason::Api, world.now()).to_vec();
     batch.push(calls::get(person.org, call));
     let rows = sql.batch(batch).await?;
     let row = rows.last().map(calls::row).transpose()?.flatten().ok_or_else(Problem::not_found)?;

@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use data_encoding::BASE64URL_NOPAD;
+use hmac::{Hmac, KeyInit, Mac};
 use nexus_core::cell::Cell;
+use nexus_core::twilio::signature::{SigningKeys, SigningSecret};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use sha2::Sha256;
 
 /// Where named settings come from: a Worker's bindings, the environment, a map.
 pub trait Settings {
@@ -22,6 +25,14 @@ impl Secret {
     /// The bytes.
     pub fn expose(&self) -> &[u8] {
         &self.0
+    }
+
+    /// HMAC-SHA-256 of `message` under these bytes.
+    pub(crate) fn mac(&self, message: &[u8]) -> [u8; 32] {
+        // HMAC takes keys of any length, so there is no error to handle.
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else { return [0; 32] };
+        mac.update(message);
+        mac.finalize().into_bytes().into()
     }
 }
 
@@ -70,6 +81,22 @@ pub struct CellAddresses {
     pub voice_url: Option<String>,
 }
 
+/// The Twilio account of a cell.
+#[derive(Clone, Debug)]
+pub struct TwilioAccount {
+    /// `TWILIO_ACCOUNT_SID`: webhooks of another account are refused.
+    pub sid: Option<String>,
+    /// `TWILIO_AUTH_TOKEN`: signs its webhooks.
+    pub keys: SigningKeys,
+}
+
+/// What is a cell's own.
+#[derive(Clone, Debug)]
+struct CellConfig {
+    addresses: CellAddresses,
+    twilio: Option<TwilioAccount>,
+}
+
 /// Everything that the API is configured with.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -81,12 +108,12 @@ pub struct Config {
     pub peppers: KeyRing,
     /// `NEXUS_SERVICE_KEYS`: voice deployments by key id.
     pub service_keys: BTreeMap<String, ServiceKey>,
-    /// `NEXUS_DIRECTORY_KEY`: keyed hash of e-mail addresses.
+    /// `NEXUS_DIRECTORY_KEY`: keyed hash of e-mail addresses and phone numbers.
     pub directory_key: Secret,
     /// `NEXUS_ALLOWED_ORIGINS`: exact origins that browsers may call from.
     pub allowed_origins: Vec<String>,
-    us: CellAddresses,
-    eu: CellAddresses,
+    us: CellConfig,
+    eu: CellConfig,
 }
 
 /// All that is wrong with the configuration, by name. Values are never shown.
@@ -106,6 +133,12 @@ struct RawRing {
 struct RawServiceKey {
     cell: Cell,
     key: String,
+}
+
+/// Whether `text` is one of Twilio's ids: its kind in two letters, then 32 hexadecimal digits.
+pub(crate) fn is_sid(kind: &str, text: &str) -> bool {
+    text.strip_prefix(kind)
+        .is_some_and(|digits| digits.len() == 32 && digits.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 struct Reader<'a, S> {
@@ -162,6 +195,23 @@ impl<S: Settings> Reader<'_, S> {
         let voice_url = self.settings.get(&format!("VOICE_URL_{}", cell.suffix())).map(clean);
         CellAddresses { public_url, voice_url: voice_url.filter(|url| !url.is_empty()) }
     }
+
+    fn twilio(&mut self, cell: Cell) -> Option<TwilioAccount> {
+        let named = |name: &str| self.settings.get(&format!("{name}_{}", cell.suffix()));
+        let sid = named("TWILIO_ACCOUNT_SID").filter(|sid| !sid.is_empty());
+        let token = named("TWILIO_AUTH_TOKEN").and_then(SigningSecret::new);
+        if sid.as_deref().is_some_and(|sid| !is_sid("AC", sid)) {
+            self.faults.push(format!(
+                "TWILIO_ACCOUNT_SID_{} is not AC and 32 hexadecimal digits",
+                cell.suffix()
+            ));
+        }
+        Some(TwilioAccount { sid, keys: SigningKeys::new(token?) })
+    }
+
+    fn cell(&mut self, cell: Cell) -> CellConfig {
+        CellConfig { addresses: self.addresses(cell), twilio: self.twilio(cell) }
+    }
 }
 
 impl Config {
@@ -194,8 +244,8 @@ impl Config {
             .map(|origin| origin.trim().to_owned())
             .filter(|origin| !origin.is_empty())
             .collect();
-        let us = reader.addresses(Cell::Us);
-        let eu = reader.addresses(Cell::Eu);
+        let us = reader.cell(Cell::Us);
+        let eu = reader.cell(Cell::Eu);
         if !reader.faults.is_empty() {
             return Err(ConfigError(reader.faults));
         }
@@ -211,12 +261,21 @@ impl Config {
         })
     }
 
-    /// The addresses of `cell`.
-    pub const fn addresses(&self, cell: Cell) -> &CellAddresses {
+    const fn cell(&self, cell: Cell) -> &CellConfig {
         match cell {
             Cell::Us => &self.us,
             Cell::Eu => &self.eu,
         }
+    }
+
+    /// The addresses of `cell`.
+    pub const fn addresses(&self, cell: Cell) -> &CellAddresses {
+        &self.cell(cell).addresses
+    }
+
+    /// The Twilio account of `cell`; without one, no webhook of it is taken.
+    pub const fn twilio(&self, cell: Cell) -> Option<&TwilioAccount> {
+        self.cell(cell).twilio.as_ref()
     }
 }
 
@@ -235,6 +294,7 @@ mod tests {
         let mut settings: BTreeMap<&str, String> = BTreeMap::new();
         settings.insert("NEXUS_PEPPERS", r#"{"current":"p1","keys":{"p1":"hunter2"}}"#.into());
         settings.insert("NEXUS_SERVICE_KEYS", "hunter2".into());
+        settings.insert("TWILIO_ACCOUNT_SID_EU", "AChunter2".into());
         let error = Config::read(&settings).unwrap_err().to_string();
         for name in [
             "NEXUS_ACCESS_KEYS is missing",
@@ -243,6 +303,7 @@ mod tests {
             "NEXUS_SERVICE_KEYS is not the JSON",
             "NEXUS_DIRECTORY_KEY is missing",
             "NEXUS_PUBLIC_URL_EU is missing",
+            "TWILIO_ACCOUNT_SID_EU is not AC and 32",
         ] {
             assert!(error.contains(name), "{error} should say: {name}");
         }

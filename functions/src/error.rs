@@ -52,6 +52,8 @@ kinds! {
     InvalidSignature = ("invalid_signature", 401, "The signature is missing or wrong");
     /// An internal request signed too long ago or in the future; `now` is the edge's time.
     ClockSkew = ("clock_skew", 401, "The request's time is too far off");
+    /// A webhook that is not signed with our account's key.
+    ForgedWebhook = ("forged_webhook", 403, "The webhook's signature is wrong");
     /// The role does not allow it.
     Forbidden = ("forbidden", 403, "Your role does not allow this");
     /// Nothing there, or nothing that the caller may know of.

@@ -24,6 +24,8 @@ pub const HEADERS_READ: &[&str] = &[
     "range",
     "x-content-sha256",
     "x-nexus-signature",
+    "x-twilio-signature",
+    "x-twilio-webhooks-signature-settings",
 ];
 
 /// A request that a route was found for.

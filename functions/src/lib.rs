@@ -21,6 +21,7 @@ mod idempotency;
 mod identity;
 #[cfg(feature = "memory")]
 pub mod memory;
+mod opening;
 mod orgs;
 mod page;
 pub mod port;
@@ -32,6 +33,7 @@ mod seal;
 mod sql;
 mod store;
 mod sweep;
+mod telephony;
 mod voice_link;
 
 pub use api::handle;

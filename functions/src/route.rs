@@ -16,6 +16,8 @@ pub enum Access {
     User(Role),
     /// A voice server, by signature.
     Service,
+    /// Twilio, by the signature of a configured account.
+    Twilio,
 }
 
 /// What body a route takes.
@@ -27,6 +29,8 @@ pub enum Takes {
     Json(usize),
     /// A JSON merge patch (RFC 7396) of at most this many bytes.
     Patch(usize),
+    /// A form (`application/x-www-form-urlencoded`) of at most this many bytes.
+    Form(usize),
     /// Raw bytes that are streamed into the bucket.
     Stream,
 }
@@ -35,6 +39,8 @@ pub enum Takes {
 const SMALL: usize = 256 * 1024;
 /// Limit of a journal batch, in bytes.
 const BATCH: usize = 1024 * 1024;
+/// Limit of a webhook's form, in bytes.
+const FORM: usize = 64 * 1024;
 
 macro_rules! routes {
     ($($(#[doc = $doc:literal])* $name:ident = $method:ident $path:literal, $access:expr, $takes:expr;)*) => {
@@ -116,6 +122,8 @@ routes! {
     CreateCall = POST "/api/calls", Access::User(Role::Member), Takes::Json(SMALL);
     /// One call.
     GetCall = GET "/api/calls/{id}", Access::User(Role::Viewer), Takes::Nothing;
+    /// A fresh ticket for a browser that has lost its connection to a call.
+    ResumeCall = POST "/api/calls/{id}/resume", Access::User(Role::Member), Takes::Nothing;
     /// Ends a call.
     EndCall = POST "/api/calls/{id}/end", Access::User(Role::Member), Takes::Nothing;
     /// What was said and heard.
@@ -126,6 +134,22 @@ routes! {
     GetRecording = GET "/api/calls/{id}/recording", Access::User(Role::Viewer), Takes::Nothing;
     /// Stores the browser's own recording beside the server's (`source=client`).
     PutClientRecording = PUT "/api/calls/{id}/recording", Access::User(Role::Member), Takes::Stream;
+
+    /// The organisation's phone numbers, newest first.
+    ListPhoneNumbers = GET "/api/phone-numbers", Access::User(Role::Viewer), Takes::Nothing;
+    /// Leads a phone number to an agent.
+    CreatePhoneNumber = POST "/api/phone-numbers", Access::User(Role::Member), Takes::Json(SMALL);
+    /// One phone number.
+    GetPhoneNumber = GET "/api/phone-numbers/{id}", Access::User(Role::Viewer), Takes::Nothing;
+    /// Gives a phone number up; its calls stay.
+    DeletePhoneNumber = DELETE "/api/phone-numbers/{id}", Access::User(Role::Member), Takes::Nothing;
+
+    /// A phone number is called: what to do with the line.
+    TwilioVoice = POST "/twilio/voice", Access::Twilio, Takes::Form(FORM);
+    /// The audio stream of a call has ended: hang up, or connect the line anew.
+    TwilioResume = POST "/twilio/resume/{id}", Access::Twilio, Takes::Form(FORM);
+    /// What became of a line.
+    TwilioStatus = POST "/twilio/status", Access::Twilio, Takes::Form(FORM);
 
     /// A voice server takes a call.
     ClaimCall = POST "/internal/calls/{id}/claim", Access::Service, Takes::Json(SMALL);

@@ -39,6 +39,11 @@ const TAGS: &[(&str, &str)] = &[
     ("Organisation", "The organisation that a person belongs to."),
     ("Agents", "What a team configures. Every change makes a version; calls run on versions."),
     ("Calls", "Conversations: open, end, read and listen to them."),
+    ("Phone numbers", "Which numbers are answered, and by which agent."),
+    (
+        "Twilio",
+        "What Twilio asks and tells, signed with the account's auth token. Answers are TwiML.",
+    ),
     ("Voice servers", "What voice servers send, signed with their deployment's key."),
 ];
 
@@ -87,6 +92,12 @@ pub fn document() -> Json {
                     "description": "HMAC-SHA-256 over method, path, time and body hash with the \
                                     key of a voice deployment.",
                 },
+                "twilioSignature": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "X-Twilio-Signature",
+                    "description": "Twilio's signature over address and form.",
+                },
             },
         },
     })
@@ -105,6 +116,7 @@ fn operation(route: &Route, shape: Shape, refusals: &mut Refusals) -> Json {
             Access::Public => json!([]),
             Access::User(_) => json!([{"accessToken": []}]),
             Access::Service => json!([{"signature": []}]),
+            Access::Twilio => json!([{"twilioSignature": []}]),
         },
     );
     if let Access::User(role) = route.access {
@@ -118,6 +130,7 @@ fn operation(route: &Route, shape: Shape, refusals: &mut Refusals) -> Json {
     if let Some(schema) = shape.request {
         let media = match route.takes {
             Takes::Patch(_) => "application/merge-patch+json",
+            Takes::Form(_) => "application/x-www-form-urlencoded",
             Takes::Stream => "application/octet-stream",
             Takes::Json(_) | Takes::Nothing => "application/json",
         };
@@ -129,6 +142,7 @@ fn operation(route: &Route, shape: Shape, refusals: &mut Refusals) -> Json {
 fn path_parameters(path: &str) -> Vec<Json> {
     let id = match path {
         _ if path.starts_with("/api/agents") => "AgentId",
+        _ if path.starts_with("/api/phone-numbers") => "PhoneNumberId",
         _ if path.starts_with("/internal/servers") => "ServerId",
         _ => "CallId",
     };
@@ -153,6 +167,7 @@ fn kinds(route: &Route, own: &[Kind]) -> Vec<Kind> {
             let body = [Kind::MalformedJson, Kind::PayloadTooLarge, Kind::UnsupportedMediaType];
             kinds.extend(body);
         }
+        Takes::Form(_) => kinds.extend([Kind::PayloadTooLarge, Kind::UnsupportedMediaType]),
         Takes::Stream => kinds.extend([Kind::PayloadTooLarge, Kind::LengthRequired]),
         Takes::Nothing => {}
     }
@@ -163,6 +178,9 @@ fn kinds(route: &Route, own: &[Kind]) -> Vec<Kind> {
             if role > nexus_core::account::Role::Viewer {
                 kinds.push(Kind::Forbidden);
             }
+        }
+        Access::Twilio => {
+            kinds.extend([Kind::BadRequest, Kind::ForgedWebhook, Kind::WrongCell]);
         }
         Access::Service => {
             kinds.extend([

@@ -1,6 +1,6 @@
 //! Building [`Statement`]s: `sql!("… ?1 …", value, …)` binds anything that [`Bind`]s.
 
-use nexus_core::call::{Channel, Epoch};
+use nexus_core::call::{Channel, EndReason, Epoch};
 use nexus_core::cell::Cell;
 use nexus_core::id;
 use nexus_core::time::UnixMs;
@@ -86,6 +86,12 @@ impl Bind for Channel {
     }
 }
 
+impl Bind for EndReason {
+    fn bind(self) -> Value {
+        Value::Text(self.as_str().to_owned())
+    }
+}
+
 impl<T: Bind> Bind for Option<T> {
     fn bind(self) -> Value {
         self.map_or(Value::Null, T::bind)
@@ -102,7 +108,9 @@ macro_rules! bind_ids {
     )*};
 }
 
-bind_ids! { OrgId UserId SessionId AgentId CallId RegistrationId ServerId ClaimantId }
+bind_ids! {
+    OrgId UserId SessionId AgentId CallId RegistrationId ServerId ClaimantId PhoneNumberId
+}
 
 /// A [`crate::port::Statement`] from a constant text and its values.
 macro_rules! sql {

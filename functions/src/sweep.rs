@@ -1,12 +1,11 @@
 //! What the scheduler runs every minute: ends calls of lost servers and calls that nobody claimed,
-//! seals what an interrupted request left, forgets what has expired.
+//! seals and finishes what interrupted requests left, forgets what has expired.
 
 use nexus_core::cell::Cell;
 use nexus_core::id::CallId;
 use serde::Deserialize;
 
 use crate::auth;
-use crate::auth::forget_leftovers;
 use crate::error::Problem;
 use crate::idempotency;
 use crate::identity::StoresOf;
@@ -14,6 +13,7 @@ use crate::port::{Level, Rows, Sql, World};
 use crate::seal::seal;
 use crate::sql::sql;
 use crate::store::{calls, servers};
+use crate::telephony;
 
 /// A server unheard of for this long has missed a sweep; two misses are an end.
 const SERVER_SILENT_MS: i64 = 30_000;
@@ -88,6 +88,6 @@ async fn sweep_cell<W: World>(world: &W, stores: &StoresOf<'_, W>) -> Result<Swe
         swept.sealed += usize::from(seal(world, stores, call.id).await?);
     }
     auth::forget_leftovers(world, stores).await?;
-    forget_leftovers(world, stores).await?;
+    telephony::finish_begun(world, stores).await?;
     Ok(swept)
 }

@@ -2,21 +2,21 @@
 //! clock, says audible words or plays recordings, and keeps what it was told and what it *played*.
 
 mod line;
-mod playout;
 mod program;
 
 pub use program::{CallPlan, HELP, run};
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nexus_core::audio::resample::{RateError, Resampler};
 use nexus_core::wire::{AgentState, AudioFormat, ClientMessage, ServerMessage};
 use thiserror::Error;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
+use crate::board::{self, Board, find_next};
+use crate::playout::Playout;
 use crate::words::{hear, speak, text_of};
 
 /// How long a server may take to answer the start.
@@ -100,14 +100,8 @@ pub enum Event {
     },
 }
 
-/// An event and when it came, in milliseconds since the connection was opened.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Seen {
-    /// When.
-    pub at_ms: u64,
-    /// What.
-    pub event: Event,
-}
+/// An event and when it came.
+pub type Seen = board::Seen<Event>;
 
 /// What the connection's task and the caller's owner share.
 #[derive(Default)]
@@ -115,58 +109,15 @@ struct Shared {
     events: Vec<Seen>,
     /// Samples to be said, at the line's rate.
     to_say: std::collections::VecDeque<i16>,
-    playout: playout::Playout,
+    playout: Playout,
     state: Option<AgentState>,
     marks_answered: u64,
     closed: bool,
 }
 
-/// State behind a lock, and a bell that rings when it changed.
-#[derive(Clone)]
-struct Board {
-    shared: Arc<Mutex<Shared>>,
-    bell: watch::Sender<u64>,
-}
-
-impl Board {
-    fn new() -> Self {
-        Self { shared: Arc::default(), bell: watch::Sender::new(0) }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Shared> {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn ring(&self) {
-        self.bell.send_modify(|rings| *rings += 1);
-    }
-
-    /// Waits until `found` finds something.
-    async fn until<T>(
-        &self,
-        what: &str,
-        limit: Duration,
-        mut found: impl FnMut(&mut Shared) -> Option<T>,
-    ) -> Result<T, CallerError> {
-        let mut bell = self.bell.subscribe();
-        let search = async {
-            loop {
-                if let Some(value) = found(&mut self.lock()) {
-                    return Some(value);
-                }
-                if bell.changed().await.is_err() {
-                    return None;
-                }
-            }
-        };
-        let outcome = timeout(limit, search).await.ok().flatten();
-        outcome.ok_or_else(|| CallerError::TimedOut { what: what.to_owned(), limit })
-    }
-}
-
 /// A call in progress.
 pub struct Caller {
-    board: Board,
+    board: Board<Shared>,
     commands: mpsc::UnboundedSender<ClientMessage>,
     task: JoinHandle<()>,
     format: AudioFormat,
@@ -179,7 +130,7 @@ impl Caller {
     /// Opens the socket with the ticket, sends `start` and waits for `ready`.
     pub async fn connect(options: CallerOptions) -> Result<Self, CallerError> {
         let socket = line::open(&options).await?;
-        let board = Board::new();
+        let board = Board::new(Shared::default());
         let (commands, receiver) = mpsc::unbounded_channel();
         let opened = Instant::now();
         let line = line::Line::new(socket, board.clone(), options.format, opened);
@@ -213,7 +164,7 @@ impl Caller {
         let said = |shared: &mut Shared| {
             (shared.to_say.is_empty() || shared.closed).then_some(shared.closed)
         };
-        let closed = self.board.until("the microphone", limit, said).await?;
+        let closed = self.until("the microphone", limit, said).await?;
         if closed { Err(self.closed()) } else { Ok(()) }
     }
 
@@ -226,15 +177,12 @@ impl Caller {
     ) -> Result<Seen, CallerError> {
         let mut next = self.cursor;
         let search = |shared: &mut Shared| {
-            while let Some(seen) = shared.events.get(next) {
-                next += 1;
-                if wanted(&seen.event) {
-                    return Some(Some((seen.clone(), next)));
-                }
+            match find_next(&shared.events, &mut next, &mut wanted) {
+                Some(seen) => Some(Some((seen, next))),
+                None => shared.closed.then_some(None),
             }
-            shared.closed.then_some(None)
         };
-        match self.board.until(what, limit, search).await? {
+        match self.until(what, limit, search).await? {
             Some((seen, cursor)) => {
                 self.cursor = cursor;
                 Ok(seen)
@@ -263,7 +211,7 @@ impl Caller {
             let begin = *since.get_or_insert_with(Instant::now);
             (begin.elapsed() >= calm).then_some(false)
         };
-        let closed = self.board.until("the agent to be quiet", limit, quiet).await?;
+        let closed = self.until("the agent to be quiet", limit, quiet).await?;
         if closed { Err(self.closed()) } else { Ok(()) }
     }
 
@@ -275,7 +223,7 @@ impl Caller {
             let done = shared.playout.sounding_samples() >= wanted;
             (done || shared.closed).then_some(done)
         };
-        let played = self.board.until("agent audio", limit, played).await?;
+        let played = self.until("agent audio", limit, played).await?;
         if played { Ok(()) } else { Err(self.closed()) }
     }
 
@@ -337,7 +285,7 @@ impl Caller {
         limit: Duration,
     ) -> Result<(Option<u16>, String), CallerError> {
         let closed = |shared: &mut Shared| shared.closed.then_some(());
-        self.board.until("the close", limit, closed).await?;
+        self.until("the close", limit, closed).await?;
         match self.closed() {
             CallerError::Closed { code, reason } => Ok((code, reason)),
             error => Err(error),
@@ -347,6 +295,16 @@ impl Caller {
     /// Vanishes without `end` and without a close frame, as a lost network does.
     pub fn drop_socket(self) {
         self.task.abort();
+    }
+
+    async fn until<T>(
+        &self,
+        what: &str,
+        limit: Duration,
+        found: impl FnMut(&mut Shared) -> Option<T>,
+    ) -> Result<T, CallerError> {
+        let outcome = self.board.until(limit, found).await;
+        outcome.ok_or_else(|| CallerError::TimedOut { what: what.to_owned(), limit })
     }
 
     fn closed(&self) -> CallerError {

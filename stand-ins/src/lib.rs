@@ -9,6 +9,7 @@
 //! - [`faults`]: what `POST /control` can break while they run, and what `GET /control` counts.
 //! - [`words`]: text to audio and back.
 
+pub mod board;
 pub mod caller;
 pub mod deepgram;
 pub mod elevenlabs;
@@ -21,4 +22,6 @@ pub mod words;
 
 mod control;
 mod ids;
+mod playout;
+mod recordings;
 mod socket;

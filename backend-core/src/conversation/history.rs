@@ -1,7 +1,8 @@
 //! The model's context: what was said and *heard*, bounded.
 
 use super::{Message, Speaker};
-use crate::journal::{EpochEntry, What};
+use crate::journal::{EpochEntry, Speaker as Side, What};
+use crate::transcript::Summary;
 
 /// Most text of the conversation that the model is given, in bytes; the oldest goes first.
 pub(super) const HISTORY_BYTES_MAX: usize = 48 * 1024;
@@ -17,17 +18,12 @@ impl History {
     /// What earlier holders of the call wrote, in order.
     pub(super) fn of(entries: &[EpochEntry]) -> Self {
         let mut history = Self::default();
-        for entry in entries {
-            match &entry.entry.what {
-                What::UserTurn { text, .. } => history.push(Speaker::User, text),
-                What::AgentTurn { heard, .. } => history.push(Speaker::Assistant, heard),
-                What::Connected { .. }
-                | What::Disconnected {}
-                | What::Dtmf { .. }
-                | What::ProviderError { .. }
-                | What::Usage { .. }
-                | What::Ended { .. } => {}
-            }
+        for turn in Summary::of(entries).transcript.turns {
+            let role = match turn.role {
+                Side::User => Speaker::User,
+                Side::Agent => Speaker::Assistant,
+            };
+            history.push(role, &turn.heard);
         }
         history
     }
@@ -81,7 +77,9 @@ impl History {
 /// The number of the last turn in the journal, 0 if there is none.
 pub(super) fn last_turn(entries: &[EpochEntry]) -> u32 {
     let turns = entries.iter().map(|entry| match &entry.entry.what {
-        What::UserTurn { turn, .. } | What::AgentTurn { turn, .. } => *turn,
+        What::UserTurn { turn, .. }
+        | What::AgentTurn { turn, .. }
+        | What::Progress { turn, .. } => *turn,
         _ => 0,
     });
     turns.max().unwrap_or_default()

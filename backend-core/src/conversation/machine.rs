@@ -190,7 +190,7 @@ impl Conversation {
 
     fn marked(&mut self, now: CallMs, mark: MarkId, out: &mut Vec<Action>) {
         let Floor::Agent(reply) = &mut self.floor else { return };
-        let verdict = reply.marked(now, mark);
+        let verdict = reply.marked(now, mark, out);
         self.settle(now, Some(verdict), out);
     }
 

@@ -17,6 +17,7 @@ mod ending;
 mod history;
 mod ledger;
 mod machine;
+mod progress;
 mod reply;
 #[cfg(test)]
 mod tests;

@@ -2,9 +2,10 @@
 
 use super::clauses::{self, Place};
 use super::ledger::Ledger;
+use super::progress::Noted;
 use super::waterfall::Waterfall;
 use super::{Action, MarkId, ReplyId};
-use crate::journal::What;
+use crate::journal::{Speaker as Side, What};
 use crate::time::CallMs;
 use crate::wire::{AgentState, ServerMessage};
 
@@ -104,6 +105,7 @@ pub(super) struct Reply {
     voice_failed: bool,
     ledger: Ledger,
     waterfall: Waterfall,
+    noted: Noted,
 }
 
 impl Reply {
@@ -120,6 +122,7 @@ impl Reply {
             voice_failed: false,
             ledger: Ledger::default(),
             waterfall,
+            noted: Noted::at(now),
         }
     }
 
@@ -309,10 +312,31 @@ impl Reply {
     }
 
     /// The client has played everything before the mark.
-    pub(super) fn marked(&mut self, now: CallMs, mark: MarkId) -> Verdict {
+    pub(super) fn marked(&mut self, now: CallMs, mark: MarkId, out: &mut Vec<Action>) -> Verdict {
         let Some(played_ms) = self.ledger.play(now, mark) else { return Verdict::GoesOn };
         self.waterfall.heard(now, played_ms);
-        self.played()
+        let verdict = self.played();
+        if verdict == Verdict::GoesOn {
+            out.extend(self.progress(now).map(Action::Journal));
+        }
+        verdict
+    }
+
+    /// How far it has got, if that is worth an entry by now.
+    fn progress(&mut self, now: CallMs) -> Option<What> {
+        let heard = self.ledger.heard();
+        if !self.noted.is_due(now, heard.len()) {
+            return None;
+        }
+        let started_ms = self.ledger.first_sent().unwrap_or(self.began);
+        Some(What::Progress {
+            turn: self.turn,
+            role: Side::Agent,
+            text: self.ledger.text().to_owned(),
+            heard: heard.to_owned(),
+            started_ms,
+            ended_ms: self.ledger.last_heard(now).unwrap_or(started_ms).max(started_ms),
+        })
     }
 
     /// Stops model, voice and playback, as far as they have not ended.

@@ -1,6 +1,7 @@
 //! What the caller is saying: the recogniser's stretches put together, and told apart from
 //! revisions of what already counts as said.
 
+use super::progress::Noted;
 use crate::time::CallMs;
 
 /// A revised stretch may end so much later than the words it revises, in ms.
@@ -37,6 +38,7 @@ pub(super) struct Utterance {
     to: CallMs,
     /// When the last settled text came.
     settled_at: Option<CallMs>,
+    noted: Noted,
 }
 
 impl Utterance {
@@ -46,7 +48,10 @@ impl Utterance {
         let text = stretch.text.trim();
         self.interim.clear();
         if !text.is_empty() {
-            self.from.get_or_insert(stretch.from);
+            if self.from.is_none() {
+                self.from = Some(stretch.from);
+                self.noted = Noted::at(now);
+            }
             self.to = self.to.max(stretch.to);
             match stretch.finality {
                 Finality::Interim => self.interim.push_str(text),
@@ -57,6 +62,12 @@ impl Utterance {
             }
         }
         self.text() != before
+    }
+
+    /// Whether what was said so far is worth an entry by now.
+    pub(super) fn is_worth_noting(&mut self, now: CallMs) -> bool {
+        let bytes = self.settled.len() + self.interim.len();
+        self.noted.is_due(now, bytes)
     }
 
     /// All of it.

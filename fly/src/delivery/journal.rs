@@ -19,6 +19,8 @@ use crate::spool::{Meta, entries_from};
 const BATCH_MAX: usize = 500;
 /// How long an entry waits for company.
 const GATHER: Duration = Duration::from_secs(1);
+/// The same for how far a turn under way has got.
+const PROGRESS_GATHER: Duration = Duration::from_secs(8);
 
 pub(super) struct Journal<'a> {
     pub(super) edge: &'a EdgeClient,
@@ -120,16 +122,28 @@ impl Journal<'_> {
 /// Waits for entries until a batch is worth sending; whether more may follow.
 async fn gather(written: &mut UnboundedReceiver<Entry>, queue: &mut VecDeque<Entry>) -> bool {
     let Some(first) = written.recv().await else { return false };
+    let mut deadline = Instant::now() + patience(&first.what);
     queue.push_back(first);
-    let deadline = Instant::now() + GATHER;
     while queue.len() < BATCH_MAX && !queue.back().is_some_and(|last| ends_a_turn(&last.what)) {
         match timeout_at(deadline, written.recv()).await {
-            Ok(Some(entry)) => queue.push_back(entry),
+            Ok(Some(entry)) => {
+                deadline = deadline.min(Instant::now() + patience(&entry.what));
+                queue.push_back(entry);
+            }
             Ok(None) => return false,
             Err(_) => break,
         }
     }
     true
+}
+
+/// How long an entry waits for company. One of a turn under way is soon replaced by the turn's own:
+/// it need only be there when the whole machine is lost.
+const fn patience(what: &What) -> Duration {
+    match what {
+        What::Progress { .. } => PROGRESS_GATHER,
+        _ => GATHER,
+    }
 }
 
 /// Entries that are worth a request of their own.

@@ -1,6 +1,7 @@
 //! Chat completions as `OpenAI` streams them, and as the compatible servers change them.
 
 mod reply;
+mod thoughts;
 
 use std::borrow::Cow;
 

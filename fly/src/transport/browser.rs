@@ -21,6 +21,8 @@ pub const LIMITS: LinkLimits = LinkLimits {
 };
 /// Most keys in one message.
 const DIGITS_MAX: usize = 32;
+/// How far a client's audio may be ahead of the time that has passed: none can have spoken it.
+const AHEAD_MAX: Duration = Duration::from_secs(5);
 /// Silence of the client after which it is asked whether it is still there.
 const PING_AFTER: Duration = Duration::from_secs(20);
 /// Silence after which it is gone.
@@ -82,15 +84,22 @@ impl RateLimit {
 pub struct BrowserLine {
     link: ClientLink,
     rate: RateLimit,
-    /// Agreed by `start`.
-    format: Option<AudioFormat>,
+    /// Agreed by `start`, and when.
+    format: Option<(AudioFormat, Instant)>,
+    audio_bytes: u64,
     pinged: bool,
 }
 
 impl BrowserLine {
     /// A browser on an open socket.
     pub fn new(link: ClientLink) -> Self {
-        Self { link, rate: RateLimit::new(Instant::now()), format: None, pinged: false }
+        Self {
+            link,
+            rate: RateLimit::new(Instant::now()),
+            format: None,
+            audio_bytes: 0,
+            pinged: false,
+        }
     }
 
     /// What the client does next. Safe to cancel.
@@ -129,7 +138,7 @@ impl BrowserLine {
         };
         match (message, self.format) {
             (ClientMessage::Start { audio }, None) => {
-                self.format = Some(audio);
+                self.format = Some((audio, Instant::now()));
                 FromClient::Start(audio)
             }
             (ClientMessage::Start { .. }, Some(_)) => {
@@ -158,16 +167,19 @@ impl BrowserLine {
         }
     }
 
-    fn audio(&self, audio: Bytes) -> FromClient {
-        match self.format {
-            None => violation("not_started", "the first message is start"),
-            Some(format)
-                if format.encoding() == Encoding::Pcm16 && !audio.len().is_multiple_of(2) =>
-            {
-                violation("odd_audio", "pcm16 has two bytes a sample")
-            }
-            Some(_) => FromClient::Audio(audio),
+    fn audio(&mut self, audio: Bytes) -> FromClient {
+        let Some((format, since)) = self.format else {
+            return violation("not_started", "the first message is start");
+        };
+        if format.encoding() == Encoding::Pcm16 && !audio.len().is_multiple_of(2) {
+            return violation("odd_audio", "pcm16 has two bytes a sample");
         }
+        self.audio_bytes += audio.len() as u64;
+        let spoken = Duration::from_millis(self.audio_bytes / format.bytes_per_ms() as u64);
+        if spoken > since.elapsed() + AHEAD_MAX {
+            return violation("too_fast", "audio comes faster than it can be spoken");
+        }
+        FromClient::Audio(audio)
     }
 
     /// Queues a message.
@@ -206,8 +218,9 @@ impl BrowserLine {
         silent_for < GONE_AFTER
     }
 
-    /// Says what is wrong, if anything, and closes.
+    /// Says what is wrong and closes; audio that has not left does not hold that up.
     pub async fn refuse(mut self, close_code: u16, code: &str, detail: &str) {
+        self.link.drop_queued();
         self.send(&ServerMessage::Error { code: code.to_owned(), detail: detail.to_owned() });
         self.link.close(close_code, code).await;
     }

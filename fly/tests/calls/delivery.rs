@@ -79,7 +79,8 @@ async fn a_server_that_sees_a_higher_epoch_drops_the_call_and_delivers_its_own()
     let mut caller = scene.caller(call).await;
     turn(&mut caller, 0).await;
     scene.edge.ledger().calls.get_mut(&call).unwrap().epoch = Epoch(2);
-    caller.say("too late").await.unwrap();
+    // The close may come while it is being said.
+    let _ = caller.say("too late").await;
     assert_eq!(caller.wait_closed(LIMIT).await.unwrap().0, Some(4409));
     let report = scene.edge.reported(call).await;
     let ledger = scene.edge.ledger();

@@ -13,3 +13,4 @@ mod delivery;
 mod edge;
 mod refusals;
 mod scene;
+mod voice;

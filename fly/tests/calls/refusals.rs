@@ -228,6 +228,7 @@ async fn a_reader_that_does_not_read_is_closed_with_1008() {
     let tcp = tokio::net::TcpSocket::new_v4().unwrap();
     tcp.set_recv_buffer_size(4096).unwrap();
     let tcp = tcp.connect(scene.server.address()).await.unwrap();
+    let tcp = MaybeTlsStream::Plain(tcp);
     let (mut socket, _) = client_async(handshake(&scene, &token), tcp).await.unwrap();
     let start = r#"{"type":"start","audio":{"encoding":"pcm16","sample_rate":48000}}"#;
     socket.send(Message::text(start)).await.unwrap();
@@ -238,4 +239,5 @@ async fn a_reader_that_does_not_read_is_closed_with_1008() {
         entries.iter().any(gone).then_some(())
     };
     scene.edge.until("disconnect", gone).await;
+    assert_eq!(closed(&mut socket).await.1, Some(1008));
 }

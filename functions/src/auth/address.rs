@@ -1,10 +1,8 @@
 //! What the directory knows of an e-mail address: a keyed hash.
 
 use data_encoding::BASE64URL_NOPAD;
-use hmac::{Hmac, KeyInit, Mac};
 use nexus_core::account::Email;
 use nexus_core::cell::Cell;
-use sha2::Sha256;
 
 use crate::config::Secret;
 
@@ -14,7 +12,7 @@ pub(super) struct AddressHash([u8; 32]);
 
 impl AddressHash {
     pub(super) fn of(key: &Secret, email: &Email) -> Self {
-        Self(keyed(key, email.as_str().as_bytes()))
+        Self(key.mac(email.as_str().as_bytes()))
     }
 
     /// As stored.
@@ -27,12 +25,4 @@ impl AddressHash {
     pub(super) fn decoy_cell(&self) -> Cell {
         if self.0[31] & 1 == 0 { Cell::Us } else { Cell::Eu }
     }
-}
-
-/// HMAC-SHA-256.
-pub(super) fn keyed(key: &Secret, message: &[u8]) -> [u8; 32] {
-    // HMAC takes keys of any length, so there is no error to handle.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key.expose()) else { return [0; 32] };
-    mac.update(message);
-    mac.finalize().into_bytes().into()
 }

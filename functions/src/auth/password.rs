@@ -3,7 +3,6 @@
 
 use nexus_core::account::Password;
 
-use super::address::keyed;
 use crate::port::{Hasher, Level, World};
 
 /// Whether a password fits what is stored.
@@ -18,7 +17,7 @@ pub(super) enum Verdict {
 /// The form to store.
 pub(super) async fn store<W: World>(world: &W, password: &Password) -> String {
     let (kid, pepper) = world.config().peppers.current();
-    let peppered = keyed(pepper, password.as_bytes());
+    let peppered = pepper.mac(password.as_bytes());
     let phc = world.hasher().hash(&peppered, &world.random()).await;
     format!("{kid}${phc}")
 }
@@ -37,7 +36,7 @@ pub(super) async fn verify<W: World>(
         world.log(Level::Error, "pepper_missing", "", "a password's pepper is not configured");
     }
     let phc = if pepper.is_some() { phc } else { "" };
-    let peppered = keyed(pepper.unwrap_or(newest), password.as_bytes());
+    let peppered = pepper.unwrap_or(newest).mac(password.as_bytes());
     if !world.hasher().verify(&peppered, phc).await {
         return Verdict::Wrong;
     }

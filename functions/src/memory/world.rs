@@ -14,11 +14,15 @@ use crate::config::{Config, Settings};
 use crate::hasher::Argon2;
 use crate::port::{CellStores, Level, SqlError, World};
 
-const DIRECTORY: &[&str] = &[include_str!("../../../migrations/directory/0001_directory.sql")];
+const DIRECTORY: &[&str] = &[
+    include_str!("../../../migrations/directory/0001_directory.sql"),
+    include_str!("../../../migrations/directory/0002_phone_numbers.sql"),
+];
 const CELL: &[&str] = &[
     include_str!("../../../migrations/cell/0001_accounts.sql"),
     include_str!("../../../migrations/cell/0002_agents.sql"),
     include_str!("../../../migrations/cell/0003_calls.sql"),
+    include_str!("../../../migrations/cell/0004_phone_numbers.sql"),
 ];
 
 /// One record that a handler wrote.
@@ -83,6 +87,10 @@ fn configuration(changes: &[(&'static str, &str)]) -> Result<Config, SqlError> {
         ("NEXUS_PUBLIC_URL_EU", "https://eu.example".to_owned()),
         ("VOICE_URL_US", "wss://voice-us.example".to_owned()),
         ("VOICE_URL_EU", "wss://voice-eu.example".to_owned()),
+        ("TWILIO_ACCOUNT_SID_US", TestWorld::TWILIO_ACCOUNT_SIDS[0].to_owned()),
+        ("TWILIO_ACCOUNT_SID_EU", TestWorld::TWILIO_ACCOUNT_SIDS[1].to_owned()),
+        ("TWILIO_AUTH_TOKEN_US", TestWorld::TWILIO_AUTH_TOKENS[0].to_owned()),
+        ("TWILIO_AUTH_TOKEN_EU", TestWorld::TWILIO_AUTH_TOKENS[1].to_owned()),
     ]);
     settings.extend(changes.iter().map(|(name, value)| (*name, (*value).to_owned())));
     Config::read(&Defaults(settings)).map_err(|error| SqlError::Malformed(error.to_string()))
@@ -93,6 +101,11 @@ impl TestWorld {
     pub const ORIGIN: &'static str = "https://console.example";
     /// The key id of each cell's voice deployment; the key is 32 bytes of 5 (us) and 6 (eu).
     pub const SERVICE_KEY_IDS: [&'static str; 2] = ["vus", "veu"];
+    /// The Twilio account of each cell, us first.
+    pub const TWILIO_ACCOUNT_SIDS: [&'static str; 2] =
+        ["AC00000000000000000000000000000000", "AC11111111111111111111111111111111"];
+    /// What signs each account's webhooks, us first.
+    pub const TWILIO_AUTH_TOKENS: [&'static str; 2] = ["twilio-token-us", "twilio-token-eu"];
 
     /// Two empty cells at 2023-11-14T22:13:20Z.
     pub fn new() -> Result<Self, SqlError> {

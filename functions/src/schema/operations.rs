@@ -18,6 +18,7 @@ use crate::health::Health;
 use crate::orgs::{OrgPatch, OrgView};
 use crate::page::List;
 use crate::route::Operation;
+use crate::telephony::{CreatePhoneNumber, PhoneNumberView};
 
 /// One operation, as the document tells it.
 pub(super) struct Shape {
@@ -111,6 +112,30 @@ fn from_voice_server<Q: JsonSchema, A: JsonSchema>(types: &mut Types) -> Shape {
     Shape::new("Voice servers", answers::<A>(types, 200))
         .takes(types.read::<Q>())
         .with([body_hash()])
+}
+
+/// A form of Twilio's with these fields and any others.
+fn from_twilio(fields: &[&str], answer: (u16, Json)) -> Shape {
+    let properties: serde_json::Map<_, _> =
+        fields.iter().map(|name| ((*name).to_owned(), json!({"type": "string"}))).collect();
+    let form = json!({"type": "object", "required": fields, "properties": properties});
+    Shape::new("Twilio", answer).takes(form)
+}
+
+fn twiml() -> (u16, Json) {
+    content(200, "What to do with the line (TwiML).", "text/xml", &json!({"type": "string"}))
+}
+
+fn cell_of_line() -> Json {
+    let cell = json!({"type": "string", "enum": ["us", "eu"]});
+    parameter("query", "cell", &cell, "The call's cell.")
+}
+
+/// The query of the address that an earlier document has given.
+fn line() -> [Json; 2] {
+    let number = json!({"type": "integer", "minimum": 1});
+    let number = parameter("query", "try", &number, "How often the line has been connected.");
+    [required(cell_of_line()), required(number)]
 }
 
 fn recording() -> Shape {
@@ -216,6 +241,9 @@ pub(super) fn shape(operation: Operation, types: &mut Types) -> Shape {
             .with([idempotency()])
             .refuses([Kind::BadRequest, Kind::IdempotencyMismatch])
             .refuses([Kind::InvalidField, Kind::NotSupportedYet]),
+        Operation::ResumeCall => {
+            Shape::new("Calls", answers::<CreatedCall>(types, 200)).refuses([Kind::Conflict])
+        }
         Operation::GetCall | Operation::EndCall => {
             Shape::new("Calls", answers::<CallView>(types, 200))
         }
@@ -225,6 +253,27 @@ pub(super) fn shape(operation: Operation, types: &mut Types) -> Shape {
             .refuses([Kind::BadRequest]),
         Operation::GetRecording => recording(),
         Operation::PutClientRecording => client_recording(),
+        Operation::ListPhoneNumbers => {
+            Shape::new("Phone numbers", answers::<List<PhoneNumberView>>(types, 200))
+                .with(paging())
+                .refuses([Kind::BadRequest])
+        }
+        Operation::CreatePhoneNumber => {
+            Shape::new("Phone numbers", answers::<PhoneNumberView>(types, 201))
+                .takes(types.read::<CreatePhoneNumber>())
+                .with([idempotency()])
+                .refuses([Kind::BadRequest, Kind::IdempotencyMismatch])
+                .refuses([Kind::InvalidField, Kind::Conflict])
+        }
+        Operation::GetPhoneNumber => {
+            Shape::new("Phone numbers", answers::<PhoneNumberView>(types, 200))
+        }
+        Operation::DeletePhoneNumber => Shape::new("Phone numbers", nothing()),
+        Operation::TwilioVoice => from_twilio(&["CallSid", "To"], twiml()),
+        Operation::TwilioResume => from_twilio(&["CallSid"], twiml()).with(line()),
+        Operation::TwilioStatus => {
+            from_twilio(&["CallSid", "CallStatus"], nothing()).with([cell_of_line()])
+        }
         Operation::ClaimCall => {
             from_voice_server::<voice_link::ClaimRequest, voice_link::ClaimAnswer>(types)
                 .refuses([Kind::Claimed])

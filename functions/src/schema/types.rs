@@ -1,6 +1,6 @@
 //! The schemas of the types that travel: as read for requests, as written for answers.
 
-use nexus_core::id::{AgentId, CallId, ServerId};
+use nexus_core::id::{AgentId, CallId, PhoneNumberId, ServerId};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value as Json, json};
@@ -59,6 +59,7 @@ impl Types {
         // Path parameters mention these by name.
         self.written.subschema_for::<AgentId>();
         self.written.subschema_for::<CallId>();
+        self.written.subschema_for::<PhoneNumberId>();
         self.written.subschema_for::<ServerId>();
         let written = self.written.take_definitions(true);
         let mut read = self.read.take_definitions(true);

@@ -15,7 +15,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT id, org_id, agent_id, agent_version, snapshot_hash, channel, direction, ",
-            "from_number, to_number, language, variables, metadata, status, ",
+            "from_number, to_number, call_sid, language, variables, metadata, status, ",
             "created_at, epoch, audio, answered_at, ended_at, ended_reason, sealed_at, ",
             "cost_micro_usd, interruptions, latency_p50, latency_p95, segments, ",
             "client_recording, (SELECT SUM(bytes) FROM segments WHERE call_id = calls.id) ",
@@ -37,6 +37,8 @@ pub(crate) struct CallRow {
     pub direction: Direction,
     pub from_number: Option<String>,
     pub to_number: Option<String>,
+    /// Twilio's name of the line, on phone calls.
+    pub call_sid: Option<String>,
     pub language: String,
     pub variables: String,
     pub metadata: String,
@@ -69,6 +71,14 @@ impl CallRow {
     }
 }
 
+/// The phone line of a new call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Line<'a> {
+    pub from: Option<&'a str>,
+    pub to: &'a str,
+    pub call_sid: &'a str,
+}
+
 /// What a new call is made of.
 #[derive(Debug)]
 pub(crate) struct NewCall<'a> {
@@ -76,7 +86,8 @@ pub(crate) struct NewCall<'a> {
     pub agent_id: AgentId,
     pub agent_version: u32,
     pub snapshot_hash: &'a SnapshotHash,
-    pub channel: Channel,
+    /// What rings, if it is not a browser.
+    pub line: Option<Line<'a>>,
     pub language: &'a str,
     pub variables: String,
     pub metadata: String,
@@ -84,23 +95,34 @@ pub(crate) struct NewCall<'a> {
     pub created_at: UnixMs,
 }
 
-/// Writes a call that somebody is going to connect to.
+/// Writes a call that somebody is going to connect to, unless its line has one already.
 pub(crate) fn insert(org: OrgId, call: &NewCall<'_>) -> Statement {
+    let (channel, status) = match call.line {
+        None => (Channel::Web, CallStatus::Created),
+        Some(_) => (Channel::Phone, CallStatus::Ringing),
+    };
+    let line = call.line.as_ref();
     sql!(
         "INSERT INTO calls (id, org_id, agent_id, agent_version, snapshot_hash, channel, \
-         direction, language, variables, metadata, max_seconds, status, created_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'inbound', ?7, ?8, ?9, ?10, 'created', ?11)",
+         direction, language, variables, metadata, max_seconds, status, created_at, \
+         from_number, to_number, call_sid) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'inbound', ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) \
+         ON CONFLICT (call_sid) WHERE call_sid IS NOT NULL DO NOTHING",
         call.id,
         org,
         call.agent_id,
         call.agent_version,
         &call.snapshot_hash.0,
-        call.channel,
+        channel,
         call.language,
         &call.variables,
         &call.metadata,
         call.max_seconds,
+        status.as_str(),
         call.created_at,
+        line.and_then(|line| line.from),
+        line.map(|line| line.to),
+        line.map(|line| line.call_sid),
     )
 }
 
@@ -112,6 +134,11 @@ pub(crate) fn get(org: OrgId, call: CallId) -> Statement {
 /// One call, for whoever is bound to the cell by a signature.
 pub(crate) fn get_any(call: CallId) -> Statement {
     sql!(select!("id = ?1"), call)
+}
+
+/// The call of a phone line, for whoever is bound to the cell by a signature.
+pub(crate) fn get_by_sid(call_sid: &str) -> Statement {
+    sql!(select!("call_sid = ?1"), call_sid)
 }
 
 /// Calls of an organisation, newest first, older than `after`.
@@ -129,21 +156,29 @@ pub(crate) fn row(rows: &Rows) -> Result<Option<CallRow>, SqlError> {
     rows.first()
 }
 
-/// Ends a call that nobody has claimed, and asks the holder of any other to end it.
-pub(crate) fn end_requested(org: OrgId, call: CallId, now: UnixMs) -> [Statement; 2] {
+/// Ends a call that nobody has claimed, and asks the holder of any other to end it. The first
+/// request's reason stands.
+pub(crate) fn end_requested(
+    org: OrgId,
+    call: CallId,
+    reason: EndReason,
+    now: UnixMs,
+) -> [Statement; 2] {
     [
         sql!(
-            "UPDATE calls SET ended_at = ?3, ended_reason = 'api', status = 'ended' \
+            "UPDATE calls SET ended_at = ?4, ended_reason = ?3, status = 'ended' \
              WHERE org_id = ?1 AND id = ?2 AND epoch = 0 AND ended_at IS NULL",
             org,
             call,
+            reason,
             now,
         ),
         sql!(
-            "UPDATE calls SET end_requested_at = ?3 WHERE org_id = ?1 AND id = ?2 \
-             AND ended_at IS NULL AND end_requested_at IS NULL",
+            "UPDATE calls SET end_requested_at = ?4, end_requested_reason = ?3 \
+             WHERE org_id = ?1 AND id = ?2 AND ended_at IS NULL AND end_requested_at IS NULL",
             org,
             call,
+            reason,
             now,
         ),
     ]
@@ -204,7 +239,8 @@ pub(crate) fn claimed_snapshot(call: CallId, claim: &Claim) -> Statement {
 }
 
 /// Ends a call by the word of the epoch that holds it, once entry `seq` with that word is stored.
-/// `at_ms` counts from the answer; a clock that runs ahead does not end a call in the future.
+/// `at_ms` counts from the answer; a clock that runs ahead does not end a call in the future. `api`
+/// is the owner's word for "the edge asked me to", and the edge knows why it asked.
 pub(crate) fn end_by_owner(
     call: CallId,
     epoch: Epoch,
@@ -214,7 +250,8 @@ pub(crate) fn end_by_owner(
     now: UnixMs,
 ) -> Statement {
     sql!(
-        "UPDATE calls SET status = 'ended', ended_reason = ?5, ended_at = \
+        "UPDATE calls SET status = 'ended', ended_reason = \
+         CASE WHEN ?5 = 'api' THEN COALESCE(end_requested_reason, ?5) ELSE ?5 END, ended_at = \
          CASE WHEN answered_at + ?4 < ?6 THEN answered_at + ?4 ELSE ?6 END \
          WHERE id = ?1 AND epoch = ?2 AND ended_at IS NULL AND EXISTS \
          (SELECT 1 FROM journal WHERE call_id = ?1 AND epoch = ?2 AND to_seq >= ?3)",
@@ -222,7 +259,7 @@ pub(crate) fn end_by_owner(
         epoch,
         seq,
         at_ms,
-        reason.as_str(),
+        reason,
         now,
     )
 }

@@ -1,8 +1,9 @@
-//! The directory that the cells share: a keyed hash of an address, the cell and registration it
-//! leads to. A row counts once it is confirmed.
+//! The directory that the cells share. A keyed hash of an e-mail address, and the cell and
+//! registration that it leads to: a row counts once it is confirmed. A keyed hash of a phone number,
+//! and the row that it leads to.
 
 use nexus_core::cell::Cell;
-use nexus_core::id::RegistrationId;
+use nexus_core::id::{PhoneNumberId, RegistrationId};
 use nexus_core::time::UnixMs;
 use serde::Deserialize;
 
@@ -76,4 +77,33 @@ pub(crate) fn abandoned(cell: Cell, before: UnixMs, limit: u32) -> Statement {
 /// Frees an address whose registration was never confirmed.
 pub(crate) fn release(h: &str, reg: RegistrationId) -> Statement {
     sql!("DELETE FROM directory WHERE h = ?1 AND reg = ?2 AND confirmed_at IS NULL", h, reg)
+}
+
+/// Where a phone number leads: a row of a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct NumberPlace {
+    pub cell: Cell,
+    pub id: PhoneNumberId,
+}
+
+/// Takes a number, unless it is taken: this one statement decides, over both cells.
+pub(crate) fn take_number(h: &str, place: NumberPlace, now: UnixMs) -> Statement {
+    sql!(
+        "INSERT INTO phone_numbers (h, cell, id, created_at) VALUES (?1, ?2, ?3, ?4) \
+         ON CONFLICT (h) DO NOTHING",
+        h,
+        place.cell,
+        place.id,
+        now,
+    )
+}
+
+/// Where a number leads.
+pub(crate) fn find_number(h: &str) -> Statement {
+    sql!("SELECT cell, id FROM phone_numbers WHERE h = ?1", h)
+}
+
+/// Frees a number, if it leads to `id` still.
+pub(crate) fn release_number(h: &str, id: PhoneNumberId) -> Statement {
+    sql!("DELETE FROM phone_numbers WHERE h = ?1 AND id = ?2", h, id)
 }

@@ -6,6 +6,7 @@ pub(crate) mod agents;
 pub(crate) mod calls;
 pub(crate) mod directory;
 pub(crate) mod journal;
+pub(crate) mod phone_numbers;
 pub(crate) mod recordings;
 pub(crate) mod servers;
 pub(crate) mod sessions;

@@ -16,7 +16,8 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
-use super::{Board, CallerError, CallerOptions, Event, Seen};
+use super::{CallerError, CallerOptions, Event, Seen, Shared};
+use crate::board::Board;
 
 /// Length of a frame in milliseconds, both of the microphone and of the loudspeaker.
 const FRAME_MS: u64 = 20;
@@ -49,7 +50,7 @@ pub(super) async fn open(options: &CallerOptions) -> Result<Socket, CallerError>
 
 pub(super) struct Line {
     socket: Socket,
-    board: Board,
+    board: Board<Shared>,
     format: AudioFormat,
     opened: Instant,
     /// When the next frame is due; `None` before `ready`.
@@ -59,7 +60,7 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) fn new(socket: Socket, board: Board, format: AudioFormat, opened: Instant) -> Self {
+    pub(super) fn new(socket: Socket, board: Board<Shared>, format: AudioFormat, opened: Instant) -> Self {
         let (joiner, frame) = (pcm::Joiner::default(), Vec::new());
         Self { socket, board, format, opened, next_frame: None, joiner, frame }
     }
@@ -171,7 +172,7 @@ impl Line {
         match message {
             ServerMessage::Ready { .. } => self.next_frame = Some(Instant::now()),
             ServerMessage::AudioMark { name } => shared.playout.push_mark(name.clone()),
-            ServerMessage::Clear {} => shared.playout.clear(),
+            ServerMessage::Clear {} => drop(shared.playout.clear()),
             ServerMessage::Duck { gain } => shared.playout.duck(*gain),
             ServerMessage::State { state } => shared.state = Some(*state),
             _ => {}

@@ -3,13 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use nexus_core::audio::wav::{self, Wav, WavEncoding, WavFormat};
-use nexus_core::audio::{g711, pcm};
 use nexus_core::wire::{AgentState, AudioFormat, Encoding, ServerMessage};
 use serde_json::{Value, json};
 
 use super::{Caller, CallerError, CallerOptions, Event, Seen};
 use crate::options::{Flags, OptionsError};
+use crate::recordings;
 
 /// Flags, for `--help`.
 pub const HELP: &str = "\
@@ -103,7 +102,7 @@ pub async fn run(plan: CallPlan, mut tell: impl FnMut(&Value)) -> Result<(), Str
     for turn in &plan.turns {
         recordings.push(match turn {
             Turn::Say(_) => None,
-            Turn::Wav(path) => Some(read_wav(path)?),
+            Turn::Wav(path) => Some(recordings::read(path)?),
         });
     }
     let mut caller =
@@ -143,7 +142,7 @@ pub async fn run(plan: CallPlan, mut tell: impl FnMut(&Value)) -> Result<(), Str
     tell_events(&caller, &mut told, &mut tell);
     let (code, reason) = closed.map_err(|error| error.to_string())?;
     if let Some(path) = &plan.out {
-        write_wav(path, &caller)?;
+        recordings::write(path, &caller.agent_audio(), caller.format().sample_rate())?;
     }
     tell(&summary(&caller, code, &reason));
     Ok(())
@@ -238,35 +237,6 @@ impl Caller {
         .await?;
         self.wait_until_quiet(CALM, limit).await
     }
-}
-
-/// The file's audio as mono samples, and their rate.
-fn read_wav(path: &PathBuf) -> Result<(Vec<i16>, u32), String> {
-    let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-    let bytes = std::fs::read(path).map_err(|error| failed(&error))?;
-    let Wav { format, data } = wav::parse(&bytes).map_err(|error| failed(&error))?;
-    let mut samples = Vec::new();
-    match format.encoding {
-        WavEncoding::Pcm16 => samples.extend(pcm::samples(data)),
-        WavEncoding::MuLaw => g711::decode_onto(data, &mut samples),
-    }
-    if format.channels == 2 {
-        let (pairs, _odd) = samples.as_chunks::<2>();
-        samples = pairs.iter().map(|[left, right]| i16::midpoint(*left, *right)).collect();
-    }
-    Ok((samples, format.sample_rate))
-}
-
-fn write_wav(path: &PathBuf, caller: &Caller) -> Result<(), String> {
-    let samples = caller.agent_audio();
-    let format = WavFormat {
-        encoding: WavEncoding::Pcm16,
-        sample_rate: caller.format().sample_rate(),
-        channels: 1,
-    };
-    let mut bytes = wav::header(format, samples.len() as u64 * 2);
-    pcm::encode_onto(&samples, &mut bytes);
-    std::fs::write(path, bytes).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ impl<const TAPS: usize, const VECTORS: usize> Layer<TAPS, VECTORS> {
         Self { weights, bias }
     }
 
-    /// Runs the layer; `after` is applied to every sum. `input` and `out` have a row per channel.
+    /// Runs the layer; a sum below `least` becomes `least`. `input` and `out` have a row per channel.
     #[inline(always)]
     pub(super) fn run<S, const IN: usize, const OUT: usize, const PAD: usize, const STRIDE: usize>(
         &self,
@@ -44,7 +44,7 @@ impl<const TAPS: usize, const VECTORS: usize> Layer<TAPS, VECTORS> {
         _: Frames<PAD, STRIDE>,
         input: &[[f32; IN]],
         out: &mut [[f32; OUT]],
-        after: impl Fn(S::f32s) -> S::f32s,
+        least: f32,
     ) where
         S: Simd,
     {
@@ -78,7 +78,7 @@ impl<const TAPS: usize, const VECTORS: usize> Layer<TAPS, VECTORS> {
             }
             for (t, sums) in sums.into_iter().enumerate() {
                 for (out, sum) in out.chunks_exact_mut(lanes).zip(sums) {
-                    let sum = after(sum);
+                    let sum = sum.max(least);
                     for (out, sum) in out.iter_mut().zip(sum.as_slice()) {
                         if let Some(out) = out.get_mut(t) {
                             *out = *sum;

@@ -84,21 +84,20 @@ impl<const M: usize, const BINS: usize> Network<M, BINS> {
 
     #[inline(always)]
     fn forward<S: Simd>(&self, simd: S, memory: &mut Memory, samples: &[i16]) -> f32 {
-        let relu = |sum: S::f32s| sum.max(S::f32s::splat(simd, 0.0));
         let mut bins = [[0.0; FRAMES]; BINS];
         self.spectrum.run(simd, &columns(samples), &mut bins);
         let mut first = [[0.0; FRAMES]; WIDTH];
-        self.first.run(simd, Frames::<1, 1>, &bins, &mut first, relu);
+        self.first.run(simd, Frames::<1, 1>, &bins, &mut first, 0.0);
         let mut second = [[0.0; 2]; INNER];
-        self.second.run(simd, Frames::<1, 2>, &first, &mut second, relu);
+        self.second.run(simd, Frames::<1, 2>, &first, &mut second, 0.0);
         let mut third = [[0.0; 1]; INNER];
-        self.third.run(simd, Frames::<0, 2>, &second, &mut third, relu);
+        self.third.run(simd, Frames::<0, 2>, &second, &mut third, 0.0);
         let mut joined = [[0.0; 1]; 2 * WIDTH];
         let (fourth, hidden) = joined.split_at_mut(WIDTH);
-        self.fourth.run(simd, Frames::<0, 1>, &third, fourth, relu);
+        self.fourth.run(simd, Frames::<0, 1>, &third, fourth, 0.0);
         hidden.as_flattened_mut().copy_from_slice(&memory.hidden);
         let mut sums = [[0.0; 1]; 4 * WIDTH];
-        self.gates.run(simd, Frames::<0, 1>, &joined, &mut sums, |sum| sum);
+        self.gates.run(simd, Frames::<0, 1>, &joined, &mut sums, f32::NEG_INFINITY);
         memory.advance(&sums);
         let weighed = memory.hidden.iter().zip(&self.last).map(|(h, w)| h.max(0.0) * w);
         sigmoid(weighed.sum::<f32>() + self.last_bias)

@@ -1,8 +1,8 @@
 //! Magnitude spectra of the four overlapping frames of one step, all four at once: every value is a
 //! vector with one lane per frame.
 
-use fearless_simd::f32x4;
 use fearless_simd::Simd;
+use fearless_simd::f32x4;
 use fearless_simd::prelude::*;
 
 /// Frames of a step.
@@ -90,7 +90,11 @@ impl<const M: usize> Spectrum<M> {
     #[inline(always)]
     fn unravel<S: Simd>(&self, values: &[Complex<S>; M], out: &mut [[f32; FRAMES]]) {
         let Some(([re, im], rest)) = values.split_first() else { return };
-        let [Some(first), Some(last)] = out.get_disjoint_mut([0, M]).map_or([None, None], |rows| rows.map(Some)) else { return };
+        let [Some(first), Some(last)] =
+            out.get_disjoint_mut([0, M]).map_or([None, None], |rows| rows.map(Some))
+        else {
+            return;
+        };
         ((*re + *im) * 2.0).abs().store_slice(first);
         ((*re - *im) * 2.0).abs().store_slice(last);
         let mirrored = rest.iter().zip(rest.iter().rev());

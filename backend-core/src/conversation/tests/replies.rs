@@ -174,3 +174,27 @@ fn a_reply_without_end_is_cut_short() {
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert!(lines[0].ends_with("cancel model #1") && lines[1].ends_with("speak end #1"));
 }
+
+/// A server's death costs less than a second of what was heard.
+#[test]
+fn a_long_reply_is_written_down_while_it_is_heard() {
+    let mut script = Script::asked("count");
+    let text = "One two three four five six seven eight nine ten. ";
+    script.at(1400, token(1, text)).at(1500, model_done(1));
+    for mark in 1..=10 {
+        script.at(1600, sent(1, mark, 5 * mark as usize, 200));
+    }
+    script.progress();
+    for mark in 1..=10 {
+        script.at(1600 + 200 * u64::from(mark), marked(mark));
+    }
+    let progress = script.progress();
+    assert_eq!(
+        progress,
+        [
+            "2000 Agent 1 \"One two th\"",
+            "2800 Agent 1 \"One two three four five six se\"",
+            "3600 Agent 1 \"One two three four five six seven eight nine ten. \"",
+        ]
+    );
+}

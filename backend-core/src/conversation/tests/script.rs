@@ -20,13 +20,15 @@ pub(super) fn rules() -> Rules {
 pub(super) struct Script {
     pub(super) conversation: Conversation,
     lines: Vec<String>,
+    progress: Vec<String>,
     now: u64,
 }
 
 impl Script {
     /// Before the first event.
     pub(super) fn new(rules: Rules, history: &[EpochEntry]) -> Self {
-        Self { conversation: Conversation::new(rules, history), lines: Vec::new(), now: 0 }
+        let conversation = Conversation::new(rules, history);
+        Self { conversation, lines: Vec::new(), progress: Vec::new(), now: 0 }
     }
 
     /// Begun at 0 without a greeting; the lines of the begin are dropped.
@@ -80,6 +82,11 @@ impl Script {
         std::mem::take(&mut self.lines)
     }
 
+    /// What was written of turns under way since the last look.
+    pub(super) fn progress(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.progress)
+    }
+
     /// The lines since the last look that contain one of these.
     pub(super) fn lines_of(&mut self, wanted: &[&str]) -> Vec<String> {
         let mut lines = self.lines();
@@ -90,7 +97,15 @@ impl Script {
     fn hand(&mut self, event: Event) -> &mut Self {
         let mut actions = Vec::new();
         self.conversation.handle(CallMs(self.now), event, &mut actions);
-        self.lines.extend(actions.iter().map(|action| format!("{} {}", self.now, line(action))));
+        for action in &actions {
+            // Kept apart: a turn's own entry takes their place.
+            match action {
+                Action::Journal(What::Progress { role, turn, heard, .. }) => {
+                    self.progress.push(format!("{} {role:?} {turn} {heard:?}", self.now));
+                }
+                action => self.lines.push(format!("{} {}", self.now, line(action))),
+            }
+        }
         self
     }
 }

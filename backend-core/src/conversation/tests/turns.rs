@@ -220,3 +220,13 @@ fn nothing_happens_before_the_client_is_ready_or_twice() {
     script.at(50, Event::Began).at(60, Event::Began);
     assert_eq!(script.lines(), ["50 > listening"]);
 }
+
+#[test]
+fn a_long_utterance_is_written_down_while_it_is_spoken() {
+    let mut script = Script::listening();
+    let words = ["a", "a b", "a b c", "a b c d", "a b c d e"];
+    for (text, n) in words.iter().zip(1..) {
+        script.at(400 * n, interim(text, 100, 400 * n));
+    }
+    assert_eq!(script.progress(), ["1200 User 1 \"a b c\"", "2000 User 1 \"a b c d e\""]);
+}

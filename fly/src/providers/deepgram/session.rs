@@ -22,7 +22,7 @@ use crate::task::Task;
 
 /// Silence on our side after which the service is told that we are still there.
 const KEEP_ALIVE_AFTER: Duration = Duration::from_secs(4);
-/// Caller audio kept while the connection opens, in ms; the oldest goes first.
+/// Caller audio kept while there is no connection, in ms; the oldest goes first.
 const BACKLOG_MS: u64 = 3_000;
 /// One frame of silence for a connection that has never had audio, in ms.
 const FIRST_SILENCE_MS: usize = 20;
@@ -87,7 +87,8 @@ impl Transcriber {
     pub fn audio(&mut self, audio: Bytes, now: CallMs) {
         match &mut self.state {
             State::Open(_) => self.send(audio, now),
-            State::Connecting(_) => {
+            // Lost: it will be opened again, and the caller goes on talking.
+            State::Connecting(_) | State::Closed => {
                 self.backlog_bytes += audio.len();
                 self.backlog.push_back((audio, now));
                 let most = self.format.bytes_per_ms() * BACKLOG_MS as usize;
@@ -97,7 +98,6 @@ impl Transcriber {
                     self.backlog_bytes -= oldest.len();
                 }
             }
-            State::Closed => {}
         }
     }
 

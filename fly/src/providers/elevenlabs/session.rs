@@ -21,6 +21,9 @@ use crate::task::Task;
 const KEY_HEADER: HeaderName = HeaderName::from_static("xi-api-key");
 /// Silence on our side after which the socket is kept open; the service closes it after 20 s.
 const KEEP_ALIVE_AFTER: Duration = Duration::from_secs(10);
+/// A connection lost after so long is opened again at once, to be there for the next reply; one lost
+/// sooner waits for it.
+const OPEN_AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// A reply given up after so long a silence of the voice means that the connection is dead.
 const SILENCE_MAX: Duration = Duration::from_secs(5);
 
@@ -89,6 +92,7 @@ pub struct Voice {
     contexts: Vec<Context>,
     /// What waits for a connection or for a free context.
     waiting: VecDeque<Order>,
+    opened: Instant,
     last_sent: Instant,
     heard_from: Instant,
 }
@@ -104,6 +108,7 @@ impl Voice {
             state: State::Closed,
             contexts: Vec::new(),
             waiting: VecDeque::new(),
+            opened: Instant::now(),
             last_sent: Instant::now(),
             heard_from: Instant::now(),
         };
@@ -215,7 +220,8 @@ impl Voice {
                 State::Connecting(task) => match task.join().await {
                     Some(Ok(link)) => {
                         self.state = State::Open(link);
-                        self.last_sent = Instant::now();
+                        self.opened = Instant::now();
+                        self.last_sent = self.opened;
                         self.send_waiting();
                         continue;
                     }
@@ -238,8 +244,12 @@ impl Voice {
                     Err(error) => link_failure(error),
                 },
             };
+            let was_open = matches!(self.state, State::Open(_));
             if let Some(event) = self.give_up(failure) {
                 return event;
+            }
+            if was_open && self.opened.elapsed() >= OPEN_AGAIN_AFTER {
+                self.connect();
             }
         }
     }

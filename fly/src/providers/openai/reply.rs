@@ -13,6 +13,7 @@ use nexus_core::agent::ModelSettings;
 use nexus_core::conversation::{Message, ReplyId};
 use nexus_core::journal::Failure;
 
+use super::thoughts::Thoughts;
 use super::{Chunk, TokenUsage, decode, refusal, request_body};
 use crate::config::Provider;
 use crate::outbound::HttpClient;
@@ -59,6 +60,7 @@ pub struct ModelReply {
     state: State,
     sse: SseParser,
     ready: VecDeque<ModelEvent>,
+    thoughts: Thoughts,
     started: bool,
 }
 
@@ -94,6 +96,7 @@ impl ModelServer {
             state: State::Asking(Box::pin(async move { exchange(http, request?).await })),
             sse: SseParser::default(),
             ready: VecDeque::new(),
+            thoughts: Thoughts::default(),
             started: false,
         }
     }
@@ -160,9 +163,8 @@ impl ModelReply {
                 Some(Chunk::Done) => return self.finish(),
                 Some(Chunk::Delta { text, finished, usage }) => {
                     self.started |= finished || !text.is_empty();
-                    if !text.is_empty() {
-                        self.ready.push_back(ModelEvent::Token(text));
-                    }
+                    let said = self.thoughts.pass(text);
+                    self.say(said);
                     if let Some(usage) = usage {
                         self.ready.push_back(ModelEvent::Used(usage));
                     }
@@ -174,8 +176,16 @@ impl ModelReply {
         }
     }
 
+    fn say(&mut self, text: String) {
+        if !text.is_empty() {
+            self.ready.push_back(ModelEvent::Token(text));
+        }
+    }
+
     fn finish(&mut self) {
         self.state = State::Over;
+        let rest = self.thoughts.rest();
+        self.say(rest);
         self.ready.push_back(ModelEvent::Done);
     }
 

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::seen::Seen;
 use crate::call::EndReason;
 use crate::conversation::{Action, Event, MarkId, Message, ReplyId, Rules, Speaker};
-use crate::journal::{EpochEntry, What};
+use crate::journal::{EpochEntry, Speaker as Side, What};
 use crate::time::CallMs;
 use crate::wire::{AgentState, ServerMessage};
 
@@ -298,6 +298,16 @@ impl Oracle {
                 self.seen.interrupted += u32::from(*cut && reply.last_mark > 0);
                 self.seen.cancelled += u32::from(*cut && reply.last_mark == 0);
                 self.seen.heard_in_part += u32::from(*cut && !heard.is_empty());
+            }
+            What::Progress { turn, role: Side::User, text, heard, .. } => {
+                assert!(self.reply.is_none(), "a reply is running");
+                assert_eq!((*turn, heard), (self.turn + 1, text));
+            }
+            What::Progress { turn, role: Side::Agent, text, heard, started_ms, ended_ms } => {
+                let reply = self.reply.as_ref().expect("a reply is running");
+                assert_eq!((*turn, text), (self.turn, &reply.generated));
+                assert_eq!(heard, &reply.generated[..reply.heard], "{reply:?}");
+                assert!(!heard.is_empty() && started_ms <= ended_ms);
             }
             What::Disconnected {} => self.dropped(),
             _ => {}

@@ -11,7 +11,7 @@ enum Queued {
 
 /// Audio that has come and audio that has been played.
 #[derive(Debug, Default)]
-pub(super) struct Playout {
+pub(crate) struct Playout {
     queue: VecDeque<Queued>,
     played: Vec<i16>,
     sounding: u64,
@@ -19,7 +19,7 @@ pub(super) struct Playout {
 }
 
 impl Playout {
-    pub(super) fn push_audio(&mut self, samples: impl IntoIterator<Item = i16>) {
+    pub(crate) fn push_audio(&mut self, samples: impl IntoIterator<Item = i16>) {
         if let Some(Queued::Audio(last)) = self.queue.back_mut() {
             last.extend(samples);
         } else {
@@ -27,23 +27,36 @@ impl Playout {
         }
     }
 
-    pub(super) fn push_mark(&mut self, name: String) {
+    pub(crate) fn push_mark(&mut self, name: String) {
         self.queue.push_back(Queued::Mark(name));
     }
 
-    /// Drops what has not been played, marks included.
-    pub(super) fn clear(&mut self) {
-        self.queue.clear();
+    /// Drops what has not been played; the marks among it.
+    pub(crate) fn clear(&mut self) -> Vec<String> {
         self.gain = None;
+        let marks = self.queue.drain(..).filter_map(|queued| match queued {
+            Queued::Mark(name) => Some(name),
+            Queued::Audio(_) => None,
+        });
+        marks.collect()
+    }
+
+    /// Samples that wait to be played.
+    pub(crate) fn waiting(&self) -> usize {
+        let lengths = self.queue.iter().map(|queued| match queued {
+            Queued::Audio(audio) => audio.len(),
+            Queued::Mark(_) => 0,
+        });
+        lengths.sum()
     }
 
     /// Makes what plays from now on louder or quieter.
-    pub(super) fn duck(&mut self, gain: f32) {
+    pub(crate) fn duck(&mut self, gain: f32) {
         self.gain = (gain < 1.0).then_some(gain.max(0.0));
     }
 
     /// Plays `count` samples (silence where there is none); the marks that were passed.
-    pub(super) fn play(&mut self, count: usize) -> Vec<String> {
+    pub(crate) fn play(&mut self, count: usize) -> Vec<String> {
         let mut missing = count;
         let mut passed = Vec::new();
         while let Some(front) = self.queue.front_mut() {
@@ -68,17 +81,17 @@ impl Playout {
         passed
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
 
     /// Everything played since the beginning, silence included.
-    pub(super) fn played(&self) -> &[i16] {
+    pub(crate) fn played(&self) -> &[i16] {
         &self.played
     }
 
     /// How many samples of it came from the agent.
-    pub(super) const fn sounding_samples(&self) -> u64 {
+    pub(crate) const fn sounding_samples(&self) -> u64 {
         self.sounding
     }
 }
@@ -116,7 +129,7 @@ mod tests {
         playout.push_audio([1; 30]);
         playout.push_mark("a".to_owned());
         playout.play(20);
-        playout.clear();
+        assert_eq!((playout.waiting(), playout.clear()), (10, vec!["a".to_owned()]));
         assert_eq!(playout.play(20), [] as [String; 0]);
         assert_eq!(playout.sounding_samples(), 20);
         assert_eq!(playout.played()[20..], [0; 20]);

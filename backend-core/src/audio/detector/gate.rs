@@ -1,0 +1,95 @@
+//! The energy gate: while a line is at its noise floor, the network need not run.
+//!
+//! Works on blocks of [`BLOCK_MS`]. The floor follows a falling level within some 30 ms and a rising
+//! one within a second, the latter only while nobody speaks; so a noise that begins opens the gate
+//! until it is learnt, and speech never becomes floor.
+
+/// Length of a block, in ms.
+pub(super) const BLOCK_MS: u64 = 8;
+/// Blocks of the window that is compared with the floor: one step of the network.
+const WINDOW: usize = 4;
+/// The gate opens when the window has so many times the floor's power (3 dB). Steady noise stays
+/// well below; speech in noise as loud as itself comes to it within a syllable.
+const RISE: f32 = 2.0;
+/// Power below which a line is silent whatever its floor, in squared 16-bit steps: -70 dB of full
+/// scale, under the idle noise of a telephone line.
+const SILENCE: f32 = 100.0;
+/// Share of the difference by which the floor falls in a block.
+const FALL_RATE: f32 = 0.25;
+/// Share by which it rises in a block.
+const RISE_RATE: f32 = 0.03;
+/// Blocks without a rise after which the gate closes: 192 ms, in which the network's memory comes
+/// to rest in what it will see again when the gate opens.
+const QUIET_BLOCKS: u32 = 24;
+
+/// What a line's level is, compared with what it usually is.
+#[derive(Clone, Debug)]
+pub(super) struct Gate {
+    floor: f32,
+    /// Power of the last blocks, the newest last.
+    window: [f32; WINDOW],
+    /// One bit for each of the last 64 blocks, the newest lowest: louder than the floor.
+    loud: u64,
+    /// Blocks since the window last rose above the floor.
+    quiet: u32,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self { floor: SILENCE, window: [0.0; WINDOW], loud: 0, quiet: 0 }
+    }
+}
+
+impl Gate {
+    /// Takes the next block. `idle`: nothing in it can be speech, so the floor may rise.
+    pub(super) fn push(&mut self, block: &[i16], idle: bool) {
+        let power = power(block);
+        self.window.rotate_left(1);
+        if let Some(last) = self.window.last_mut() {
+            *last = power;
+        }
+        let rate = match power < self.floor {
+            true => FALL_RATE,
+            false if idle => RISE_RATE,
+            false => 0.0,
+        };
+        self.loud = (self.loud << 1) | u64::from(power > RISE * self.floor);
+        let level = self.window.iter().sum::<f32>() / WINDOW as f32;
+        let risen = level > RISE * self.floor;
+        self.quiet = if risen { 0 } else { self.quiet.saturating_add(1) };
+        self.floor = (self.floor + rate * (power - self.floor)).max(SILENCE);
+    }
+
+    /// The level is above the floor.
+    pub(super) fn has_risen(&self) -> bool {
+        self.quiet == 0
+    }
+
+    /// The level has been at the floor for long.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.quiet >= QUIET_BLOCKS
+    }
+
+    /// How many of the window's blocks are past the first loud one, with it; all if none is.
+    pub(super) fn blocks_since_rise(&self) -> usize {
+        let loud = self.loud & ((1 << WINDOW) - 1);
+        if loud == 0 { WINDOW } else { (u64::BITS - loud.leading_zeros()) as usize }
+    }
+
+    /// How many blocks before the last `skipped` were loud without a break.
+    pub(super) fn loud_blocks_before(&self, skipped: u64) -> u64 {
+        let shifted =
+            u32::try_from(skipped).ok().and_then(|skipped| self.loud.checked_shr(skipped));
+        u64::from(shifted.unwrap_or(0).trailing_ones())
+    }
+}
+
+/// Mean square around the mean: what does not swing within the block (an offset, most of a mains
+/// hum's fundamental) is no signal.
+fn power(block: &[i16]) -> f32 {
+    let sum: i64 = block.iter().map(|sample| i64::from(*sample)).sum();
+    let squares: i64 = block.iter().map(|sample| i64::from(i32::from(*sample).pow(2))).sum();
+    let count = block.len().max(1) as f32;
+    let mean = sum as f32 / count;
+    (squares as f32 / count - mean * mean).max(0.0)
+}
