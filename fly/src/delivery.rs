@@ -121,6 +121,7 @@ impl Deliveries {
                     }
                     Written::Segment(file) => {
                         self.metrics.spool_segments.inc();
+                        self.metrics.spool_bytes.inc_by(gauge(file.bytes));
                         let _ = files.send(file);
                     }
                 }
@@ -166,6 +167,11 @@ impl Deliveries {
         }
         Ok(())
     }
+}
+
+/// An amount as gauges count.
+fn gauge(amount: u64) -> i64 {
+    i64::try_from(amount).unwrap_or(i64::MAX)
 }
 
 async fn remove(dir: PathBuf) {

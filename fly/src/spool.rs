@@ -42,6 +42,8 @@ pub struct SegmentFile {
     pub n: u32,
     /// Where it begins on the call's clock, in ms.
     pub start_ms: u64,
+    /// Its size.
+    pub bytes: u64,
     /// Where it lies.
     pub path: PathBuf,
 }

@@ -19,7 +19,6 @@ mod line;
 mod markup;
 mod program;
 pub(crate) mod rest;
-mod stream;
 mod talk;
 mod webhook;
 

@@ -14,6 +14,7 @@ mod accounts;
 mod calls;
 mod cells;
 mod conformance;
+mod crash;
 mod ending;
 mod logs;
 mod tickets;
@@ -103,6 +104,7 @@ fn main() -> ExitCode {
     trials.extend(calls::trials(&system));
     trials.extend(cells::trials());
     trials.extend(conformance::trials());
+    trials.extend(crash::trials());
     trials.extend(ending::trials(&system));
     trials.extend(logs::trials());
     trials.extend(tickets::trials(&system));

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::{Control, ControlSender, PAUSE_MAX, Progress, Undelivered, insist};
+use super::{Control, ControlSender, PAUSE_MAX, Progress, Undelivered, gauge, insist};
 use crate::edge::EdgeClient;
 use crate::metrics::Metrics;
 use crate::spool::{Meta, entries_from};
@@ -60,7 +60,7 @@ impl Journal<'_> {
     }
 
     fn forget(&self, entries: usize) {
-        self.metrics.spool_entries.dec_by(i64::try_from(entries).unwrap_or(i64::MAX));
+        self.metrics.spool_entries.dec_by(gauge(entries as u64));
     }
 
     /// Sends what is queued until the edge has all of it.
@@ -101,7 +101,7 @@ impl Journal<'_> {
     fn go_back(&self, queue: &mut VecDeque<Entry>, from: u32, to: u32) {
         let missing: Vec<Entry> =
             entries_from(self.dir, from).into_iter().filter(|entry| entry.seq < to).collect();
-        self.metrics.spool_entries.inc_by(i64::try_from(missing.len()).unwrap_or(i64::MAX));
+        self.metrics.spool_entries.inc_by(gauge(missing.len() as u64));
         for entry in missing.into_iter().rev() {
             queue.push_front(entry);
         }

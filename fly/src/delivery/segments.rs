@@ -4,7 +4,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tracing::error;
 
-use super::{Control, ControlSender, Undelivered, insist};
+use super::{Control, ControlSender, Undelivered, gauge, insist};
 use crate::edge::{EdgeClient, SegmentAddress};
 use crate::metrics::Metrics;
 use crate::spool::{Meta, SegmentFile};
@@ -25,6 +25,7 @@ impl Segments<'_> {
         let mut count = 0;
         let mut sealed = Ok(());
         while let Some(file) = written.recv().await {
+            let size = gauge(file.bytes);
             if sealed.is_ok() {
                 match self.deliver(file).await {
                     Ok(delivered) => count += u32::from(delivered),
@@ -32,6 +33,7 @@ impl Segments<'_> {
                 }
             }
             self.metrics.spool_segments.dec();
+            self.metrics.spool_bytes.dec_by(size);
         }
         sealed.map(|()| count)
     }
@@ -42,11 +44,7 @@ impl Segments<'_> {
             error!(call = %self.meta.call, n = file.n, "a spooled segment cannot be read");
             return Ok(false);
         };
-        let bytes = Bytes::from(bytes);
-        let size = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
-        self.metrics.spool_bytes.inc_by(size);
-        let delivered = self.offer(&file, bytes).await;
-        self.metrics.spool_bytes.dec_by(size);
+        let delivered = self.offer(&file, Bytes::from(bytes)).await;
         if delivered == Ok(true) {
             let _ = tokio::task::spawn_blocking(move || file.sent()).await;
         }

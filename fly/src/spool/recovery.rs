@@ -93,7 +93,7 @@ fn read_segments(dir: &Path, meta: &Meta) -> io::Result<(Vec<Written>, u32)> {
         if whole != length {
             OpenOptions::new().write(true).open(&path)?.set_len(whole)?;
         }
-        segments.push(SegmentFile { n: start.n, start_ms: start.start_ms, path });
+        segments.push(SegmentFile { n: start.n, start_ms: start.start_ms, bytes: whole, path });
     }
     segments.sort_by_key(|segment| segment.n);
     Ok((segments.into_iter().map(Written::Segment).collect(), sent))

@@ -26,6 +26,7 @@ const SYNC_EVERY: Duration = Duration::from_secs(1);
 
 struct Segment {
     start: SegmentStart,
+    bytes: u64,
     part: PathBuf,
     file: File,
 }
@@ -67,10 +68,13 @@ impl Place {
             self.end_segment()?;
             let part = self.dir.join(segment_name(start, "part"));
             let file = File::create(&part)?;
-            self.segment = Some(Segment { start, part, file });
+            self.segment = Some(Segment { start, bytes: 0, part, file });
         }
         match &mut self.segment {
-            Some(segment) => segment.file.write_all(bytes),
+            Some(segment) => {
+                segment.bytes += bytes.len() as u64;
+                segment.file.write_all(bytes)
+            }
             None => Ok(()),
         }
     }
@@ -80,7 +84,12 @@ impl Place {
         let path = self.dir.join(segment_name(segment.start, "seg"));
         fs::rename(&segment.part, &path)?;
         let SegmentStart { n, start_ms } = segment.start;
-        let _ = self.written.send(Written::Segment(SegmentFile { n, start_ms, path }));
+        let _ = self.written.send(Written::Segment(SegmentFile {
+            n,
+            start_ms,
+            bytes: segment.bytes,
+            path,
+        }));
         Ok(())
     }
 

@@ -1,5 +1,9 @@
 //! A call's task: follows its documents verb by verb, keeps the line's clock, obeys the people.
 
+mod document;
+mod stream;
+mod verbs;
+
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,36 +11,24 @@ use std::time::Duration;
 use nexus_core::twilio::Form;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use url::Url;
 
 use super::RATE;
 use super::behaviour::Answer;
 use super::call::{Call, CallStatus, Command, Direction, Script, now};
 use super::callbacks::{Callbacks, Milestone, Subscription};
 use super::exchange::Network;
-use super::line::{Event, LineState, Webhook};
-use super::markup::{Dial, Markup, Target, Verb};
+use super::line::{Event, LineState};
+use super::markup::Target;
 use super::rest::Outbound;
 use crate::board::Board;
-use crate::faults::Service;
-use crate::recordings;
-use crate::words::speak;
 
 /// Length of a frame, both of the microphone and of the ear.
-pub(super) const FRAME: Duration = Duration::from_millis(20);
+const FRAME: Duration = Duration::from_millis(20);
 /// Samples in a frame.
 const FRAME_SAMPLES: usize = RATE as usize / 50;
 /// Documents of one call; more is a loop of redirects.
 const DOCUMENTS_MAX: u32 = 200;
-/// Longest single `<Say>` or `<Play>`.
-const PLAYBACK_MAX: Duration = Duration::from_hours(1);
-
-/// Errors and warnings of api/errors.
-pub(super) const ERROR_FETCH: u32 = 11_200;
-const ERROR_URL: u32 = 11_100;
-const ERROR_MARKUP: u32 = 12_100;
-const WARNING_SCHEMA: u32 = 12_200;
-const ERROR_CONTENT_TYPE: u32 = 12_300;
+/// More documents than a call may have.
 const ERROR_LOOP: u32 = 12_400;
 
 /// How a call is carried out.
@@ -52,7 +44,7 @@ pub(super) struct Plan {
 
 /// Why the carrying out of a document stops before its last verb.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Leave {
+enum Leave {
     /// Another document takes its place; the fields are added to the request.
     Script(Script, Form),
     /// The call is over.
@@ -62,13 +54,13 @@ pub(super) enum Leave {
 }
 
 pub(super) struct Leg {
-    pub(super) network: Arc<Network>,
-    pub(super) call: Arc<Call>,
-    pub(super) board: Board<LineState>,
-    pub(super) commands: mpsc::UnboundedReceiver<Command>,
-    pub(super) callbacks: Callbacks,
+    network: Arc<Network>,
+    call: Arc<Call>,
+    board: Board<LineState>,
+    commands: mpsc::UnboundedReceiver<Command>,
+    callbacks: Callbacks,
     /// When the next frame is due; `None` before the answer.
-    pub(super) clock: Option<Instant>,
+    clock: Option<Instant>,
     fallback: Option<Target>,
     /// The document's own address, from which relative ones count.
     base: String,
@@ -207,12 +199,12 @@ impl Leg {
         self.callbacks.fire(milestone, &self.call, self.network.account.sid());
     }
 
-    pub(super) fn see(&self, event: Event) {
+    fn see(&self, event: Event) {
         self.board.lock().see(event);
         self.board.ring();
     }
 
-    pub(super) fn warn(&self, code: u32, detail: &str) {
+    fn warn(&self, code: u32, detail: &str) {
         self.board.lock().warn(code, detail);
         self.board.ring();
     }
@@ -227,20 +219,52 @@ impl Leg {
         Err(Leave::End(CallStatus::Completed))
     }
 
-    /// A document, or `None` when neither it nor the fallback can be had.
-    async fn read(&mut self, script: Script, fields: Form) -> Result<Option<Markup>, Leave> {
-        let target = match script {
-            Script::At(target) => target,
-            Script::Markup(xml) => return Ok(self.parse(&xml).ok()),
-        };
-        let Err((code, url)) = self.fetch(&target, fields).await?.map_err(|code| {
-            // What the fallback is told.
-            (code, target.url.clone())
-        }) else {
-            return Ok(self.parsed.take());
-        };
-        let Some(fallback) = self.fallback.take() else { return Ok(None) };
-        let fields = Form::default().with("ErrorCode", code.to_string()).with("ErrorUrl", url);
-        Ok(self.fetch(&fallback, fields).await?.ok())
+    /// Waits for `work` while the line's clock goes on and the people are obeyed.
+    async fn during<F: Future>(&mut self, work: F) -> Result<F::Output, Leave> {
+        let mut work = pin!(work);
+        loop {
+            tokio::select! {
+                output = &mut work => return Ok(output),
+                command = self.commands.recv() => self.obey(command)?,
+                () = due(self.clock) => drop(self.tick()),
+            }
+        }
+    }
+
+    /// One frame: what the microphone took, and the marks that were passed.
+    fn tick(&mut self) -> (Vec<i16>, Vec<String>) {
+        self.clock = self.clock.map(|due| due + FRAME);
+        let frame = self.board.lock().exchange(FRAME_SAMPLES);
+        self.board.ring();
+        frame
+    }
+
+    /// What a command means while no stream is open.
+    fn obey(&self, command: Option<Command>) -> Result<(), Leave> {
+        match command {
+            Some(Command::Press(_) | Command::CutStream | Command::Freeze) => Ok(()),
+            Some(Command::HangUp) => Err(Leave::End(self.hung_up())),
+            Some(Command::End(status)) => Err(Leave::End(status)),
+            Some(Command::Replace(script)) => Err(Leave::Script(script, Form::default())),
+            Some(Command::Vanish) | None => Err(Leave::Vanish),
+        }
+    }
+
+    /// How the call ends when the person hangs up now.
+    fn hung_up(&self) -> CallStatus {
+        match (self.clock, self.call.direction) {
+            (Some(_), _) => CallStatus::Completed,
+            (None, Direction::Inbound) => CallStatus::Canceled,
+            // Declined.
+            (None, Direction::OutboundApi) => CallStatus::Busy,
+        }
+    }
+}
+
+/// Returns when the next frame is due; never without a clock.
+async fn due(clock: Option<Instant>) {
+    match clock {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
     }
 }
