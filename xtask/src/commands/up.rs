@@ -54,6 +54,7 @@ pub(crate) fn run(flags: &Up) -> Result<(), Fault> {
     fs::create_dir_all(&state)
         .map_err(|error| Fault::of(&format!("{} cannot be made", state.display()), &error))?;
     flags.ports.check()?;
+    let keys = Keys::load(&state.join("keys.json"))?;
     let mut steps = Steps { done: 0, of: if flags.no_demo { 4 } else { 5 } };
     let node = steps.run("Tools (WebAssembly target, npm packages)", || {
         build::ensure_wasm_target()?;
@@ -61,7 +62,6 @@ pub(crate) fn run(flags: &Up) -> Result<(), Fault> {
     })?;
     let edge_build = steps.run("Building the edge", || build::edge(&root, false))?;
     let servers = steps.run("Building the servers", || build::servers(&root, flags.release))?;
-    let keys = Keys::load(&state.join("keys.json"))?;
     let plan = Plan {
         edge_build,
         servers: servers.clone(),
