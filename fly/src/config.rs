@@ -1,6 +1,7 @@
 //! Configuration from the environment: read once at start, every fault named in one message.
 
 mod providers;
+mod streams;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
@@ -17,6 +18,7 @@ use url::Url;
 use crate::secret::Secret;
 
 pub use providers::{Provider, Providers};
+pub use streams::{STREAM_PATH, SignedStreams};
 
 /// All that the voice server is told from outside.
 #[derive(Clone, Debug)]
@@ -51,6 +53,8 @@ pub struct Config {
     pub heartbeat: Duration,
     /// The outside services.
     pub providers: Providers,
+    /// How the handshakes of Twilio's streams are checked; `None`: not at all.
+    pub twilio: Option<SignedStreams>,
 }
 
 /// The voice deployment's key at the edge.
@@ -159,6 +163,7 @@ impl Config {
         let ticket_keys = read_ticket_keys(&mut reader);
         let spool_dir = reader.required("NEXUS_SPOOL_DIR");
         let providers = providers::read(&mut reader, own);
+        let twilio = streams::read(&mut reader);
         let region = reader.get("FLY_REGION").unwrap_or_else(|| "local".to_owned());
         let behind_fly = reader.get("FLY_APP_NAME").is_some();
         let (Some(cell), Some(edge_url), Some(service_key), Some(spool_dir), Some(providers), true) =
@@ -182,6 +187,7 @@ impl Config {
             reclaim: Duration::from_millis(reclaim),
             heartbeat: Duration::from_millis(heartbeat),
             providers,
+            twilio,
         })
     }
 }

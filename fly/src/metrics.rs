@@ -71,6 +71,7 @@ pub struct Metrics {
     pub heartbeat_failures: Counter<u64, AtomicU64>,
     calls_ended: Family<ReasonLabel, Counter>,
     connections_refused: Family<ReasonLabel, Counter>,
+    frames_ignored: Family<ReasonLabel, Counter>,
     latency: Latencies,
     provider_errors: Family<ProviderErrorLabel, Counter>,
 }
@@ -98,6 +99,7 @@ impl Default for Metrics {
             heartbeat_failures: Counter::default(),
             calls_ended: Family::default(),
             connections_refused: Family::default(),
+            frames_ignored: Family::default(),
             latency: Family::new_with_constructor(latency_histogram),
             provider_errors: Family::default(),
             registry: Registry::default(),
@@ -110,6 +112,11 @@ impl Default for Metrics {
             "connections_refused",
             "Connections turned away before a call",
             metrics.connections_refused.clone(),
+        );
+        r.register(
+            "frames_ignored",
+            "Clients' frames without a meaning for us",
+            metrics.frames_ignored.clone(),
         );
         r.register("interruptions", "Replies cut off", metrics.interruptions.clone());
         r.register(
@@ -144,6 +151,11 @@ impl Metrics {
     /// A connection was turned away.
     pub fn refused(&self, reason: &'static str) {
         self.connections_refused.get_or_create(&ReasonLabel { reason: Word(reason) }).inc();
+    }
+
+    /// A client's frame had no meaning for us.
+    pub fn ignored(&self, reason: &'static str) {
+        self.frames_ignored.get_or_create(&ReasonLabel { reason: Word(reason) }).inc();
     }
 
     /// A provider failed.

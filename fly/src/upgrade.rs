@@ -19,11 +19,11 @@ pub type ClientLink = Box<Link<TokioIo<Upgraded>>>;
 
 /// Answers the handshake in `request` and runs `serve` with the open socket.
 ///
-/// `protocol` is the subprotocol to name in the answer. A request that is no WebSocket handshake
+/// `protocol` is the subprotocol to name in the answer, if any. A request that is no WebSocket handshake
 /// (RFC 6455 §4.2.1) is answered 400.
 pub fn accept<F>(
     mut request: Request,
-    protocol: &'static str,
+    protocol: Option<&'static str>,
     limits: LinkLimits,
     serve: impl FnOnce(ClientLink) -> F + Send + 'static,
 ) -> Response
@@ -41,9 +41,10 @@ where
     let Ok(mut response) = create_response_with_body(&shell, Body::empty) else {
         return (StatusCode::BAD_REQUEST, "a WebSocket handshake is wanted here").into_response();
     };
-    response
-        .headers_mut()
-        .insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(protocol));
+    if let Some(protocol) = protocol {
+        let protocol = HeaderValue::from_static(protocol);
+        response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
+    }
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         let Ok(upgraded) = upgrade.await else { return };

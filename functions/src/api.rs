@@ -10,7 +10,7 @@ use crate::exchange::{Answer, Incoming};
 use crate::identity::StoresOf;
 use crate::port::{Level, Reply, RequestBody, World};
 use crate::route::{self, Access, Found, Operation, Route, Takes};
-use crate::telephony::{self, Webhook};
+use crate::telephony::{self, Webhook, numbers};
 use crate::{agents, auth, calls, docs, health, identity, orgs, recordings, voice_link};
 
 /// Methods that browsers of allowed origins may use.
@@ -153,13 +153,13 @@ async fn for_person<W: World>(
         Operation::ListCallEvents => calls::events(stores, person, &request).await,
         Operation::GetRecording => recordings::get(stores, person, &request).await,
         Operation::PutClientRecording => recordings::put_client(stores, person, request).await,
-        Operation::ListPhoneNumbers => telephony::list(sql, person, &request).await,
+        Operation::ListPhoneNumbers => numbers::list(sql, person, &request).await,
         Operation::CreatePhoneNumber => {
-            telephony::create(world, stores, person, request, limit).await
+            numbers::create(world, stores, person, request, limit).await
         }
-        Operation::GetPhoneNumber => telephony::get(sql, person, request.param(0)?).await,
+        Operation::GetPhoneNumber => numbers::get(sql, person, request.param(0)?).await,
         Operation::DeletePhoneNumber => {
-            telephony::delete(world, sql, person, request.param(0)?).await
+            numbers::delete(world, sql, person, request.param(0)?).await
         }
         other => Err(misplaced(other)),
     }

@@ -13,7 +13,7 @@ use crate::port::{Level, Rows, Sql, World};
 use crate::seal::seal;
 use crate::sql::sql;
 use crate::store::{calls, servers};
-use crate::telephony;
+use crate::telephony::numbers;
 
 /// A server unheard of for this long has missed a sweep; two misses are an end.
 const SERVER_SILENT_MS: i64 = 30_000;
@@ -88,6 +88,6 @@ async fn sweep_cell<W: World>(world: &W, stores: &StoresOf<'_, W>) -> Result<Swe
         swept.sealed += usize::from(seal(world, stores, call.id).await?);
     }
     auth::forget_leftovers(world, stores).await?;
-    telephony::finish_begun(world, stores).await?;
+    numbers::finish_begun(world, stores).await?;
     Ok(swept)
 }

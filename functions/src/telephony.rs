@@ -1,7 +1,7 @@
 //! Phone lines: what Twilio asks when a number of ours is called, when a stream has ended, and when
 //! a line is gone. Answers are `TwiML`; a caller whose call cannot be connected hears so.
 
-mod numbers;
+pub(crate) mod numbers;
 mod webhook;
 
 use bytes::Bytes;
@@ -21,9 +21,6 @@ use crate::port::{Level, Rows, Sql, World};
 use crate::store::calls::{self, CallRow, Line, NewCall};
 use crate::store::phone_numbers::{self, NumberRow};
 
-pub(crate) use self::numbers::{
-    CreatePhoneNumber, PhoneNumberView, create, delete, finish_begun, get, list,
-};
 pub(crate) use self::webhook::Webhook;
 
 /// How often a line is connected anew before it is hung up.
@@ -91,8 +88,8 @@ pub(crate) async fn status<W: World>(world: &W, webhook: &Webhook<'_, W>) -> Ans
     Ok(Answer::no_content())
 }
 
-/// Why a call whose line is gone has ended; `None` for a line that is there. Of inbound lines Twilio
-/// says `canceled` when the caller hangs up before the answer.
+/// Why a call whose line is gone has ended; `None` for a line that is there. Of inbound lines
+/// Twilio says `canceled` when the caller hangs up before the answer.
 fn end_reason(status: &str) -> Option<EndReason> {
     match status {
         "completed" | "canceled" => Some(EndReason::CallerHangup),

@@ -23,6 +23,8 @@ use support::{Client, Reply, World};
 fn nothing(route: &Route) -> &'static str {
     if route.path.starts_with("/api/agents") {
         "agt_01hf7yat00e008000000000000"
+    } else if route.path.starts_with("/api/phone-numbers") {
+        "phn_01hf7yat00e008000000000000"
     } else if route.path.starts_with("/internal/servers") {
         "srv_01hf7yat00e008000000000000"
     } else {
@@ -43,6 +45,7 @@ fn body(route: &Route) -> (Vec<(&'static str, &'static str)>, &'static str) {
     match route.takes {
         Takes::Nothing => (vec![], ""),
         Takes::Json(_) | Takes::Patch(_) => (vec![("content-type", "application/json")], "{}"),
+        Takes::Form(_) => (vec![("content-type", "application/x-www-form-urlencoded")], ""),
         Takes::Stream => (
             vec![
                 ("content-type", "audio/webm"),
@@ -71,17 +74,19 @@ async fn try_out(world: &World, route: &Route, id: &str, token: Option<&str>) ->
 async fn nobody_gets_past_the_door() {
     let world = World::new();
     for route in ROUTES {
-        let code = match route.access {
+        let (status, code) = match route.access {
             Access::Public => continue,
-            Access::User(_) => "invalid_token",
-            Access::Service => "invalid_signature",
+            Access::User(_) => (StatusCode::UNAUTHORIZED, "invalid_token"),
+            Access::Service => (StatusCode::UNAUTHORIZED, "invalid_signature"),
+            Access::Twilio => (StatusCode::BAD_REQUEST, "bad_request"),
         };
         let reply = try_out(&world, route, nothing(route), None).await;
-        assert_eq!(reply.status, StatusCode::UNAUTHORIZED, "{}", route.id);
+        assert_eq!(reply.status, status, "{}", route.id);
         assert_eq!(reply.header("content-type"), "application/problem+json", "{}", route.id);
         assert_eq!(reply.json()["code"], code, "{}", route.id);
     }
-    let asked = world.world.us.batches() + world.world.eu.batches();
+    let world = &world.world;
+    let asked = world.us.batches() + world.eu.batches() + world.directory.batches();
     assert_eq!(asked, 0, "no database was asked on behalf of nobody");
 }
 
@@ -99,6 +104,7 @@ async fn a_persons_token_opens_no_internal_route() {
 struct Things {
     agent: String,
     call: String,
+    number: String,
 }
 
 impl Things {
@@ -107,11 +113,18 @@ impl Things {
         let body = json!({"agent_id": agent, "channel": "web"});
         let call = client.post(world, "/api/calls", body).await.json();
         let call = call["call"]["id"].as_str().unwrap().to_owned();
-        Self { agent, call }
+        let body = json!({"agent_id": agent, "e164": "+15551234567"});
+        let number = client.post(world, "/api/phone-numbers", body).await.json();
+        let number = number["id"].as_str().unwrap().to_owned();
+        Self { agent, call, number }
     }
 
     fn id(&self, route: &Route) -> &str {
-        if route.path.starts_with("/api/agents") { &self.agent } else { &self.call }
+        match route.path {
+            path if path.starts_with("/api/agents") => &self.agent,
+            path if path.starts_with("/api/phone-numbers") => &self.number,
+            _ => &self.call,
+        }
     }
 }
 
@@ -148,7 +161,7 @@ async fn foreign_things_do_not_exist() {
     assert!(before.contains(&things.agent));
     let stored = [world.world.us_objects.keys(), world.world.eu_objects.keys()].concat();
     assert!(stored.is_empty(), "{stored:?}");
-    for route in ["/api/agents", "/api/calls"] {
+    for route in ["/api/agents", "/api/calls", "/api/phone-numbers"] {
         let stranger = Client::log_in(&world, "bob@us.example").await;
         let list = stranger.get(&world, route).await.json();
         assert_eq!(list, json!({"data": [], "next_cursor": null}));
@@ -157,6 +170,9 @@ async fn foreign_things_do_not_exist() {
     let body = json!({"agent_id": things.agent, "channel": "web"});
     let call = stranger.post(&world, "/api/calls", body).await;
     assert_eq!(call.status, StatusCode::UNPROCESSABLE_ENTITY, "a foreign agent");
+    let body = json!({"agent_id": things.agent, "e164": "+15557654321"});
+    let number = stranger.post(&world, "/api/phone-numbers", body).await;
+    assert_eq!(number.status, StatusCode::UNPROCESSABLE_ENTITY, "a foreign agent");
 }
 
 #[tokio::test]

@@ -176,11 +176,9 @@ impl Caller {
         mut wanted: impl FnMut(&Event) -> bool,
     ) -> Result<Seen, CallerError> {
         let mut next = self.cursor;
-        let search = |shared: &mut Shared| {
-            match find_next(&shared.events, &mut next, &mut wanted) {
-                Some(seen) => Some(Some((seen, next))),
-                None => shared.closed.then_some(None),
-            }
+        let search = |shared: &mut Shared| match find_next(&shared.events, &mut next, &mut wanted) {
+            Some(seen) => Some(Some((seen, next))),
+            None => shared.closed.then_some(None),
         };
         match self.until(what, limit, search).await? {
             Some((seen, cursor)) => {

@@ -25,7 +25,13 @@ pub(crate) async fn change(
     body: Result<Json<Control>, JsonRejection>,
 ) -> Response {
     let outcome = match &body {
-        Ok(Json(control)) => shared.switchboard.apply(control).map_err(str::to_owned),
+        Ok(Json(control)) => {
+            shared.switchboard.apply(control).map_err(str::to_owned).inspect(|()| {
+                if let Some(change) = &control.phone {
+                    shared.exchange.behave(|behaviour| behaviour.change(change));
+                }
+            })
+        }
         Err(rejection) => Err(rejection.body_text()),
     };
     match outcome {

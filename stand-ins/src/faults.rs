@@ -7,6 +7,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use crate::twilio::PhoneChange;
+
 /// One of the simulated services.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -17,15 +19,21 @@ pub enum Service {
     Model,
     /// Text to speech (ElevenLabs).
     Tts,
+    /// The telephone (Twilio): its REST API and its streams.
+    Twilio,
 }
 
 impl Service {
+    /// All of them.
+    const ALL: [Self; 4] = [Self::Stt, Self::Model, Self::Tts, Self::Twilio];
+
     /// The name in `/control` and in the log.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Stt => "stt",
             Self::Model => "model",
             Self::Tts => "tts",
+            Self::Twilio => "twilio",
         }
     }
 }
@@ -43,6 +51,12 @@ pub struct Control {
     /// Changes of the voice.
     #[serde(default)]
     pub tts: Option<Change>,
+    /// Changes of the telephone: `delay_ms` and `refuse` of the REST API, `drop` of the streams.
+    #[serde(default)]
+    pub twilio: Option<Change>,
+    /// What people and networks do.
+    #[serde(default)]
+    pub phone: Option<PhoneChange>,
 }
 
 /// Changes of one service.
@@ -113,7 +127,7 @@ pub struct Counters {
     pub refused: u64,
     /// Connections that the other side left before the answer was complete.
     pub cancelled: u64,
-    /// Milliseconds of audio received (recogniser).
+    /// Milliseconds of audio received (recogniser, telephone).
     pub audio_ms: u64,
     /// Words recognised (recogniser).
     pub words_heard: u64,
@@ -150,6 +164,7 @@ impl Switchboard {
             (Service::Stt, &control.stt),
             (Service::Model, &control.model),
             (Service::Tts, &control.tts),
+            (Service::Twilio, &control.twilio),
         ];
         for (_service, change) in &changes {
             change.as_ref().map_or(Ok(()), Change::check)?;
@@ -167,7 +182,7 @@ impl Switchboard {
     /// Cuts every open connection of every service.
     pub(crate) fn cut_all(&self) {
         self.drops.send_modify(|drops| {
-            for service in [Service::Stt, Service::Model, Service::Tts] {
+            for service in Service::ALL {
                 *drops.entry(service).or_default() += 1;
             }
         });
@@ -200,10 +215,9 @@ impl Switchboard {
 
     /// All counters.
     pub fn counters(&self) -> BTreeMap<Service, Counters> {
-        let services = [Service::Stt, Service::Model, Service::Tts];
         self.with(|state| {
             let counters = |s: Service| state.counters.get(&s).cloned().unwrap_or_default();
-            services.into_iter().map(|service| (service, counters(service))).collect()
+            Service::ALL.into_iter().map(|service| (service, counters(service))).collect()
         })
     }
 

@@ -1,4 +1,5 @@
-//! `nexus-stand-ins`: the simulated services, or with `caller` a simulated caller.
+//! `nexus-stand-ins`: the simulated services, or with `caller` a simulated caller in a browser, or
+//! with `phone` one on the telephone.
 
 use std::io;
 use std::process::ExitCode;
@@ -6,6 +7,7 @@ use std::process::ExitCode;
 use nexus_stand_ins::caller::{self, CallPlan};
 use nexus_stand_ins::options::{self, Options};
 use nexus_stand_ins::server::StandIns;
+use nexus_stand_ins::twilio::{self, PhonePlan};
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
@@ -17,10 +19,12 @@ async fn main() -> ExitCode {
     if args.iter().any(|arg| arg == "--help" || arg == "-h") {
         say(options::HELP);
         say(caller::HELP);
+        say(twilio::HELP);
         return ExitCode::SUCCESS;
     }
     let outcome = match args.split_first() {
         Some((first, rest)) if first == "caller" => call(rest.to_vec()).await,
+        Some((first, rest)) if first == "phone" => phone(rest.to_vec()).await,
         _ => serve(args).await,
     };
     match outcome {
@@ -41,7 +45,7 @@ async fn serve(args: Vec<String>) -> Result<(), String> {
     say(&json!({
         "address": address.to_string(), "port": address.port(), "cell": cell,
         "stt": format!("ws://{address}"), "tts": format!("ws://{address}"),
-        "model": format!("http://{address}/v1"),
+        "model": format!("http://{address}/v1"), "twilio": format!("http://{address}"),
     })
     .to_string());
     tokio::select! {
@@ -53,6 +57,11 @@ async fn serve(args: Vec<String>) -> Result<(), String> {
 async fn call(args: Vec<String>) -> Result<(), String> {
     let plan = CallPlan::parse(args).map_err(|error| error.to_string())?;
     caller::run(plan, |line| say(&line.to_string())).await
+}
+
+async fn phone(args: Vec<String>) -> Result<(), String> {
+    let plan = PhonePlan::parse(args).map_err(|error| error.to_string())?;
+    twilio::run(plan, |line| say(&line.to_string())).await
 }
 
 /// Ctrl-C or SIGTERM.

@@ -7,6 +7,8 @@ use std::time::Duration;
 use nexus_core::cell::Cell;
 use thiserror::Error;
 
+use crate::twilio::{Account, DEMO_ACCOUNT_SID, DEMO_AUTH_TOKEN};
+
 /// Everything that is fixed for one run.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -20,11 +22,23 @@ pub struct Options {
     pub refuse_keys: bool,
     /// How fast the services are.
     pub pace: Pace,
+    /// SID of the Twilio account.
+    pub twilio_account: String,
+    /// Its auth token, which signs webhooks and opens the REST API.
+    pub twilio_auth_token: String,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { port: 0, cell: Cell::Us, log: None, refuse_keys: false, pace: Pace::default() }
+        Self {
+            port: 0,
+            cell: Cell::Us,
+            log: None,
+            refuse_keys: false,
+            pace: Pace::default(),
+            twilio_account: DEMO_ACCOUNT_SID.to_owned(),
+            twilio_auth_token: DEMO_AUTH_TOKEN.to_owned(),
+        }
     }
 }
 
@@ -76,7 +90,7 @@ pub enum OptionsError {
 
 /// Flags of the server, for `--help`.
 pub const HELP: &str = "\
-nexus-stand-ins [flags]            simulated Deepgram, ElevenLabs and model on one address
+nexus-stand-ins [flags]   simulated Deepgram, ElevenLabs, model and Twilio on one address
   --port N                 port on 127.0.0.1 (default 0: a free one, printed as JSON)
   --cell us|eu             eu refuses transcription without mip_opt_out=true (default us)
   --log FILE               write every request down, one JSON line each, content included
@@ -85,7 +99,9 @@ nexus-stand-ins [flags]            simulated Deepgram, ElevenLabs and model on o
   --first-token-ms N       from request to first token (default 150)
   --token-ms N             from token to token (default 12)
   --tts-first-byte-ms N    from clause to first audio (default 120)
-  --tts-speed X            audio per time, as a multiple of real time (default 4)";
+  --tts-speed X            audio per time, as a multiple of real time (default 4)
+  --twilio-account AC…     the Twilio account
+  --twilio-auth-token T    what signs its webhooks and opens its REST API";
 
 impl Options {
     /// Reads the flags behind the program's name.
@@ -104,10 +120,21 @@ impl Options {
                 "--token-ms" => pace.token = args.milliseconds(&flag)?,
                 "--tts-first-byte-ms" => pace.first_audio = args.milliseconds(&flag)?,
                 "--tts-speed" => pace.speech_speed = speed(&flag, args.value(&flag)?)?,
+                "--twilio-account" => options.twilio_account = args.value(&flag)?,
+                "--twilio-auth-token" => options.twilio_auth_token = args.value(&flag)?,
                 _ => return Err(OptionsError::Unknown(flag)),
             }
         }
+        if options.account().is_none() {
+            let (flag, value) = ("--twilio-account".to_owned(), options.twilio_account);
+            return Err(OptionsError::Invalid { flag, value });
+        }
         Ok(options)
+    }
+
+    /// The Twilio account; `None` if its SID has not the form of one or its token is empty.
+    pub fn account(&self) -> Option<Account> {
+        Account::new(self.twilio_account.as_str(), self.twilio_auth_token.as_str())
     }
 }
 
@@ -169,7 +196,13 @@ mod tests {
     fn mistakes_are_named() {
         assert_eq!(parse("--prot 1").unwrap_err(), OptionsError::Unknown("--prot".to_owned()));
         assert_eq!(parse("--port").unwrap_err(), OptionsError::Missing("--port".to_owned()));
-        for line in ["--port x", "--cell mars", "--tts-speed 0", "--stt-delay-ms -1"] {
+        for line in [
+            "--port x",
+            "--cell mars",
+            "--tts-speed 0",
+            "--stt-delay-ms -1",
+            "--twilio-account AC1",
+        ] {
             assert!(matches!(parse(line), Err(OptionsError::Invalid { .. })), "{line}");
         }
     }

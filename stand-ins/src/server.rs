@@ -13,13 +13,15 @@ use tokio::task::JoinHandle;
 use crate::faults::{Service, Switchboard};
 use crate::journal::Journal;
 use crate::options::Options;
+use crate::twilio::{Exchange, rest};
 use crate::{control, deepgram, elevenlabs, model};
 
 /// What every handler sees.
 pub(crate) struct Shared {
     pub(crate) options: Options,
-    pub(crate) switchboard: Switchboard,
-    pub(crate) journal: Journal,
+    pub(crate) switchboard: Arc<Switchboard>,
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) exchange: Exchange,
 }
 
 impl Shared {
@@ -59,10 +61,14 @@ pub struct StandIns {
 impl StandIns {
     /// Binds the port and serves in the background.
     pub async fn start(options: Options) -> io::Result<Self> {
-        let journal = Journal::open(options.log.as_deref())?;
+        let journal = Arc::new(Journal::open(options.log.as_deref())?);
+        let switchboard = Arc::<Switchboard>::default();
+        let account = options.account().ok_or_else(|| io::Error::other("no Twilio account"))?;
+        let exchange = Exchange::with(account, Arc::clone(&switchboard), Arc::clone(&journal));
+        let exchange = exchange.map_err(io::Error::other)?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared { options, switchboard: Switchboard::default(), journal });
+        let shared = Arc::new(Shared { options, switchboard, journal, exchange });
         let app = router(Arc::clone(&shared));
         // Small frames must not wait for each other (Nagle).
         let listener = listener.tap_io(|stream| {
@@ -84,6 +90,11 @@ impl StandIns {
         &self.shared.switchboard
     }
 
+    /// Twilio's calls, without going through HTTP.
+    pub fn exchange(&self) -> &Exchange {
+        &self.shared.exchange
+    }
+
     /// Runs until the server fails.
     pub async fn wait(&mut self) -> io::Result<()> {
         (&mut self.task).await.map_err(io::Error::other)?
@@ -94,6 +105,7 @@ impl Drop for StandIns {
     fn drop(&mut self) {
         self.task.abort();
         self.shared.switchboard.cut_all();
+        self.shared.exchange.vanish();
     }
 }
 
@@ -105,5 +117,7 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/text-to-speech/{voice}/multi-stream-input", get(elevenlabs::speak))
         .route("/v1/chat/completions", post(model::complete))
         .route("/v1/models", get(model::list))
+        .route("/2010-04-01/Accounts/{account}/Calls.json", get(rest::list).post(rest::create))
+        .route("/2010-04-01/Accounts/{account}/Calls/{call}", get(rest::fetch).post(rest::update))
         .with_state(shared)
 }

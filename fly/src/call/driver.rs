@@ -29,7 +29,7 @@ use crate::providers::elevenlabs::{Voice, VoiceEvent};
 use crate::providers::openai::{ModelEvent, ModelReply};
 use crate::recorder::Recorder;
 use crate::spool::CallSpool;
-use crate::transport::browser::{BrowserLine, FromClient};
+use crate::transport::{FromClient, Line};
 
 /// How often a call looks after its connections when nothing else wakes it.
 const TICK: Duration = Duration::from_secs(1);
@@ -59,7 +59,7 @@ pub struct Parts {
     /// Which call.
     pub id: CallId,
     /// The client.
-    pub line: BrowserLine,
+    pub line: Line,
     /// The line's format.
     pub format: AudioFormat,
     /// The call's clock.
@@ -96,7 +96,7 @@ pub struct Call {
     app: Arc<App>,
     id: CallId,
     /// None: the client is gone.
-    line: Option<BrowserLine>,
+    line: Option<Line>,
     format: AudioFormat,
     clock: CallClock,
     transcriber: Transcriber,
@@ -135,7 +135,7 @@ pub struct Over {
     /// How.
     pub outcome: Outcome,
     /// The client, if it is still there.
-    pub line: Option<BrowserLine>,
+    pub line: Option<Line>,
     /// The recogniser's connection.
     pub transcriber: Transcriber,
     /// The voice's connection.

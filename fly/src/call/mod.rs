@@ -1,5 +1,6 @@
 //! One call: from the client's `start` over the claim to its end.
 
+pub mod arrival;
 pub mod claim;
 pub mod clock;
 pub mod driver;

@@ -1,10 +1,9 @@
-//! A new connection: its ticket, its `start`, the claim, and the call that follows.
+//! A client with a ticket that has said `start`: the claim, and the call that follows.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use nexus_core::agent::{AgentSettings, AgentSnapshot};
-use nexus_core::call::{Channel, EndReason};
+use nexus_core::call::EndReason;
 use nexus_core::conversation::Conversation;
 use nexus_core::id::ClaimantId;
 use nexus_core::ticket::Ticket;
@@ -19,49 +18,30 @@ use super::driver::{Call, Parts};
 use super::finish::finish;
 use super::rules::rules;
 use super::usage::Meter;
-use crate::admission::{Phase, Place};
+use crate::admission::{Phase, Slot};
 use crate::app::{App, random_bytes};
 use crate::delivery::{Control, Parcel};
 use crate::edge::{EdgeError, unix_now};
 use crate::prices::{Priced, Prices};
 use crate::providers::{deepgram, elevenlabs};
 use crate::spool::Meta;
-use crate::transport::browser::{BrowserLine, FromClient};
-use crate::upgrade::ClientLink;
+use crate::transport::Line;
 
-/// How long a client may take to say `start`.
-const START_WITHIN: Duration = Duration::from_secs(5);
 /// Controls that may wait for a call.
 const CONTROLS: usize = 8;
 
-/// Serves a browser from its handshake to the end.
-pub async fn serve(app: Arc<App>, link: ClientLink, token: Option<String>, place: Place) {
-    app.metrics.connections_active.inc();
-    let line = BrowserLine::new(link);
-    Box::pin(welcome(&app, line, token, place)).await;
-    app.metrics.connections_active.dec();
+/// A client that may open the call of its ticket.
+pub struct Arrived {
+    /// Its ticket.
+    pub ticket: Ticket,
+    /// The line's format.
+    pub format: AudioFormat,
 }
 
-async fn welcome(app: &Arc<App>, line: BrowserLine, token: Option<String>, place: Place) {
+/// Claims the call and holds it to its end; the slot is taken until then.
+pub async fn welcome(app: &Arc<App>, line: Line, arrived: Arrived, slot: Slot) {
+    let Arrived { ticket, format } = arrived;
     let config = &app.config;
-    let ticket = Ticket::verify(
-        token.as_deref().unwrap_or_default(),
-        &config.ticket_keys,
-        config.cell,
-        Channel::Web,
-        unix_now(),
-    );
-    let ticket = match ticket {
-        Ok(ticket) => ticket,
-        Err(error) => {
-            app.metrics.refused("ticket");
-            return line.refuse(close::TICKET, "ticket_refused", &error.to_string()).await;
-        }
-    };
-    let Some((line, format)) = start(app, line).await else { return };
-    drop(place.unstarted);
-    let slot = place.slot;
-
     let known = app.snapshots.get(&ticket.snapshot);
     let early = known.as_ref().map(|known| Stages::open(app, &known.settings, format));
     let Ok(random) = random_bytes() else {
@@ -97,32 +77,7 @@ async fn welcome(app: &Arc<App>, line: BrowserLine, token: Option<String>, place
     drop(slot);
 }
 
-/// Waits for `start`; answers the client itself if it does not come.
-async fn start(app: &App, mut line: BrowserLine) -> Option<(BrowserLine, AudioFormat)> {
-    let first = tokio::select! {
-        first = tokio::time::timeout(START_WITHIN, line.next()) => first,
-        () = app.admission.draining() => {
-            line.refuse(close::RESTARTING, "restarting", "the server restarts").await;
-            return None;
-        }
-    };
-    match first {
-        Ok(FromClient::Start(format)) => return Some((line, format)),
-        Ok(FromClient::Violation(close_code, code, detail)) => {
-            app.metrics.refused(code);
-            line.refuse(close_code, code, detail).await;
-        }
-        // Gone; anything else before `start` is a violation.
-        Ok(_) => {}
-        Err(_) => {
-            app.metrics.refused("no_start");
-            line.refuse(close::NO_START, "no_start", "no start message in five seconds").await;
-        }
-    }
-    None
-}
-
-async fn turn_away(app: &App, line: BrowserLine, error: &EdgeError) {
+async fn turn_away(app: &App, line: Line, error: &EdgeError) {
     match error {
         EdgeError::Claimed | EdgeError::Sealed => {
             app.metrics.refused("claimed");
@@ -173,7 +128,7 @@ struct Held {
     format: AudioFormat,
 }
 
-async fn hold(app: &Arc<App>, held: Held, line: BrowserLine, stages: Stages) {
+async fn hold(app: &Arc<App>, held: Held, line: Line, stages: Stages) {
     let Held { ticket, claimed, snapshot, format } = held;
     let (id, epoch) = (ticket.call, ticket.epoch);
     let elapsed = claimed.now.since(claimed.answered_at).max(0);

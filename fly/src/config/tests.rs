@@ -79,6 +79,24 @@ fn a_loopback_provider_is_simulated_and_needs_no_key() {
 }
 
 #[test]
+fn a_stream_is_checked_when_token_and_address_are_known() {
+    let token = ("TWILIO_AUTH_TOKEN", "12345");
+    let address = ("NEXUS_PUBLIC_URL", "https://voice.example.com");
+    assert!(read(&[token]).unwrap().twilio.is_none());
+    assert!(read(&[address]).unwrap().twilio.is_none());
+    let streams = read(&[token, address]).unwrap().twilio.unwrap();
+    let mut headers = http::HeaderMap::new();
+    assert!(!streams.has_signed(&headers));
+    // HMAC-SHA1 of wss://voice.example.com/v1/twilio.
+    headers.insert("x-twilio-signature", "LlXgETQBie/lEXbglT20RkzJTMk=".parse().unwrap());
+    assert!(streams.has_signed(&headers));
+    headers.insert("x-twilio-signature", "7PR3qMkpDyEJtMrVOY/LDyNq8J8=".parse().unwrap());
+    assert!(!streams.has_signed(&headers));
+    let plain = read(&[("NEXUS_PUBLIC_URL", "http://voice.example.com")]).unwrap_err();
+    assert_eq!(plain.faults[0].name, "NEXUS_PUBLIC_URL");
+}
+
+#[test]
 fn the_eu_cell_reaches_eu_hosts_alone() {
     let config = read(&[("NEXUS_CELL", "eu")]).unwrap();
     assert!(config.providers.opt_out);

@@ -1,4 +1,4 @@
-//! `GET /health`, `/ready` and `/v1/voice`; `/metrics` on the private port.
+//! `GET /health`, `/ready`, `/v1/voice` and `/v1/twilio`; `/metrics` on the private port.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -14,8 +14,10 @@ use serde_json::json;
 use super::accept::Peer;
 use crate::admission::{Phase, Refusal};
 use crate::app::App;
-use crate::call::welcome;
-use crate::transport::browser::{BrowserLine, LIMITS};
+use crate::call::arrival;
+use crate::config::STREAM_PATH;
+use crate::transport::browser::BrowserLine;
+use crate::transport::{browser, twilio};
 use crate::upgrade;
 use crate::watchdog::Pulse;
 
@@ -32,6 +34,7 @@ pub(super) fn public(app: &Arc<App>, pulse: Pulse) -> Router {
         .route("/health", get(health))
         .route("/ready", get(ready))
         .route("/v1/voice", get(voice))
+        .route(STREAM_PATH, get(phone))
         .with_state(Public { app: Arc::clone(app), pulse })
 }
 
@@ -89,12 +92,33 @@ async fn voice(State(Public { app, .. }): State<Public>, request: Request) -> Re
         .find_map(|protocol| protocol.strip_prefix(TICKET_PROTOCOL_PREFIX))
         .map(str::to_owned);
     match app.admission.admit(address(&app, &request)) {
-        Ok(place) => upgrade::accept(request, PROTOCOL, LIMITS, move |link| {
-            welcome::serve(app, link, token, place)
+        Ok(place) => upgrade::accept(request, Some(PROTOCOL), browser::LIMITS, move |link| {
+            arrival::serve_browser(app, link, token, place)
         }),
         Err(refusal) => {
             app.metrics.refused(refusal.as_str());
-            refuse(&app, request, refusal)
+            if refusal != Refusal::Address && has_been_replayed(&app, request.headers()) {
+                return refuse_in_words(request);
+            }
+            refuse(&app, request.headers(), refusal)
+        }
+    }
+}
+
+async fn phone(State(Public { app, .. }): State<Public>, request: Request) -> Response {
+    if let Some(streams) = &app.config.twilio
+        && !streams.has_signed(request.headers())
+    {
+        app.metrics.refused("signature");
+        return StatusCode::FORBIDDEN.into_response();
+    }
+    match app.admission.admit(address(&app, &request)) {
+        Ok(place) => upgrade::accept(request, None, twilio::LIMITS, move |link| {
+            arrival::serve_phone(app, link, place)
+        }),
+        Err(refusal) => {
+            app.metrics.refused(refusal.as_str());
+            refuse(&app, request.headers(), refusal)
         }
     }
 }
@@ -117,20 +141,28 @@ fn address(app: &App, request: &Request) -> IpAddr {
     told.or(peer).unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED))
 }
 
-/// Turns a connection away. Before the upgrade, so that Fly's proxy can take it to another machine;
-/// one that has been taken here for want of another gets a close code that a browser can see.
-fn refuse(app: &App, request: Request, refusal: Refusal) -> Response {
+/// Whether another machine has sent the request here.
+fn has_been_replayed(app: &App, headers: &HeaderMap) -> bool {
+    app.config.behind_fly && headers.contains_key("fly-replay-src")
+}
+
+/// Turns a connection away, before the upgrade, so that Fly's proxy can take it to another machine.
+fn refuse(app: &App, headers: &HeaderMap, refusal: Refusal) -> Response {
     if refusal == Refusal::Address {
         return (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "5")]).into_response();
     }
-    if !app.config.behind_fly {
-        return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "5")]).into_response();
+    if app.config.behind_fly && !has_been_replayed(app, headers) {
+        return (StatusCode::SERVICE_UNAVAILABLE, [("fly-replay", "elsewhere=true")])
+            .into_response();
     }
-    if request.headers().contains_key("fly-replay-src") {
-        return upgrade::accept(request, PROTOCOL, LIMITS, async |link| {
-            let line = BrowserLine::new(link);
-            line.refuse(close::FULL, "full", "no machine has room for the call").await;
-        });
-    }
-    (StatusCode::SERVICE_UNAVAILABLE, [("fly-replay", "elsewhere=true")]).into_response()
+    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "5")]).into_response()
+}
+
+/// Turns a browser away that was taken here for want of another machine: with a close code, which it
+/// can see.
+fn refuse_in_words(request: Request) -> Response {
+    upgrade::accept(request, Some(PROTOCOL), browser::LIMITS, async |link| {
+        let line = BrowserLine::new(link);
+        line.refuse(close::FULL, "full", "no machine has room for the call").await;
+    })
 }

@@ -18,7 +18,7 @@ use crate::health::Health;
 use crate::orgs::{OrgPatch, OrgView};
 use crate::page::List;
 use crate::route::Operation;
-use crate::telephony::{CreatePhoneNumber, PhoneNumberView};
+use crate::telephony::numbers::{CreatePhoneNumber, PhoneNumberView};
 
 /// One operation, as the document tells it.
 pub(super) struct Shape {

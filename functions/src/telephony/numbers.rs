@@ -1,9 +1,9 @@
 //! The numbers of an organisation.
 //!
-//! A number belongs to one organisation over all cells, and two databases know of it. First its row
-//! is written, seen by nobody; then the directory's row, which decides; then the first is confirmed.
-//! What breaks off in between is finished by a repeat of the request or by the sweep, so a number is
-//! never taken by a row that is not there.
+//! A number belongs to one organisation over all cells, and two databases know of it. First its
+//! row is written, seen by nobody; then the directory's row, which decides; then the first is
+//! confirmed. What breaks off in between is finished by a repeat of the request or by the sweep, so
+//! that a number is never taken by a row that is not there.
 
 use data_encoding::BASE64URL_NOPAD;
 use http::StatusCode;
@@ -20,7 +20,7 @@ use crate::exchange::{Answer, Incoming, parse_json};
 use crate::idempotency::Key;
 use crate::identity::{Person, StoresOf};
 use crate::page::Page;
-use crate::port::{RequestBody, Rows, Sql, SqlError, Statement, World};
+use crate::port::{RequestBody, Rows, Sql, SqlError, World};
 use crate::store::directory::{self, NumberPlace};
 use crate::store::phone_numbers::{self, NumberRow};
 
@@ -70,13 +70,13 @@ fn taken() -> Problem {
     Problem::new(Kind::Conflict, "this number is taken").with("field", Json::from("e164"))
 }
 
-async fn first(sql: &impl Sql, statement: Statement) -> Result<Option<NumberRow>, Problem> {
-    let rows = sql.batch(vec![statement]).await?;
+async fn row(
+    sql: &impl Sql,
+    org: OrgId,
+    number: PhoneNumberId,
+) -> Result<Option<NumberRow>, Problem> {
+    let rows = sql.batch(vec![phone_numbers::get(org, number)]).await?;
     Ok(rows.first().map(Rows::first).transpose()?.flatten())
-}
-
-async fn row(sql: &impl Sql, org: OrgId, number: PhoneNumberId) -> Result<NumberRow, Problem> {
-    first(sql, phone_numbers::get(org, number)).await?.ok_or_else(Problem::not_found)
 }
 
 /// Where a called number leads.
@@ -212,7 +212,7 @@ async fn begun(
     let Some(key) = key else { return Ok(None) };
     let Some(id) = key.find(sql).await? else { return Ok(None) };
     let id = id.parse().map_err(|_| Problem::internal("a key that names no number"))?;
-    let number = first(sql, phone_numbers::get_begun(person.org, id)).await?;
+    let number = row(sql, person.org, id).await?;
     let gone = "the number of this key's first request is taken or deleted; use a new key";
     number.ok_or_else(|| Problem::new(Kind::Conflict, gone)).map(Some)
 }
@@ -223,7 +223,7 @@ pub(crate) async fn get<T>(
     person: &Person,
     number: PhoneNumberId,
 ) -> Result<Answer<T>, Problem> {
-    let row = row(sql, person.org, number).await?;
+    let row = row(sql, person.org, number).await?.ok_or_else(Problem::not_found)?;
     Answer::json(StatusCode::OK, &PhoneNumberView::of(row))
 }
 
@@ -235,7 +235,7 @@ pub(crate) async fn delete<W: World>(
     person: &Person,
     number: PhoneNumberId,
 ) -> Result<Answer<W::Stream>, Problem> {
-    let row = row(sql, person.org, number).await?;
+    let row = row(sql, person.org, number).await?.ok_or_else(Problem::not_found)?;
     let h = hash(world.config(), &row.e164);
     world.directory().batch(vec![directory::release_number(&h, row.id)]).await?;
     sql.batch(vec![phone_numbers::remove(person.org, row.id)]).await?;

@@ -60,7 +60,12 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) fn new(socket: Socket, board: Board<Shared>, format: AudioFormat, opened: Instant) -> Self {
+    pub(super) fn new(
+        socket: Socket,
+        board: Board<Shared>,
+        format: AudioFormat,
+        opened: Instant,
+    ) -> Self {
         let (joiner, frame) = (pcm::Joiner::default(), Vec::new());
         Self { socket, board, format, opened, next_frame: None, joiner, frame }
     }

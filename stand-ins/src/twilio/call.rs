@@ -181,6 +181,12 @@ impl Call {
         }
     }
 
+    /// Returns when the call is over.
+    pub(super) async fn over(&self) {
+        // The task holds the other end.
+        self.commands.closed().await;
+    }
+
     /// The fields that stand in every voice webhook, blank ones included.
     pub(super) fn fields(&self, account_sid: &str) -> Form {
         let progress = self.progress();

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use nexus_core::twilio::Form;
-use serde::Deserialize;
 use tokio::sync::mpsc;
 
 use super::call::{Call, CallStatus, now, rfc2822};
@@ -18,9 +17,8 @@ use crate::ids;
 const WARNING_CALLBACK: u32 = 15_003;
 
 /// What a subscriber wants to be told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Milestone {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Milestone {
     /// The call left the queue.
     Initiated,
     /// It rings.
@@ -151,4 +149,7 @@ async fn deliver(
         drop(line);
         board.ring();
     }
+    // The call's task is gone, and nothing more will happen.
+    board.lock().settled = true;
+    board.ring();
 }

@@ -161,6 +161,13 @@ impl Exchange {
         line.ok_or(LineError::TimedOut { what, limit })
     }
 
+    /// Every call is gone without a word, as when Twilio's side dies.
+    pub fn vanish(&self) {
+        for call in self.network.calls().iter() {
+            call.command(Command::Vanish);
+        }
+    }
+
     /// Places a call that the REST API accepted.
     pub(super) fn place(&self, placed: Placed) -> Arc<Call> {
         let (call, commands) = Call::new(placed.from, placed.to, Direction::OutboundApi);
@@ -188,12 +195,7 @@ impl Exchange {
         call
     }
 
-    fn begin(
-        &self,
-        call: Call,
-        commands: mpsc::UnboundedReceiver<Command>,
-        plan: Plan,
-    ) -> Line {
+    fn begin(&self, call: Call, commands: mpsc::UnboundedReceiver<Command>, plan: Plan) -> Line {
         let call = Arc::new(call);
         let board = Board::new(LineState::new());
         let mut calls = self.network.calls();

@@ -174,6 +174,8 @@ pub(super) struct LineState {
     pub(super) queued_max: usize,
     pub(super) answered_ms: Option<u64>,
     pub(super) ended: Option<CallStatus>,
+    /// The call is over and every status callback was delivered.
+    pub(super) settled: bool,
 }
 
 impl LineState {
@@ -188,6 +190,7 @@ impl LineState {
             queued_max: 0,
             answered_ms: None,
             ended: None,
+            settled: false,
         }
     }
 
@@ -299,8 +302,7 @@ impl Line {
         mut wanted: impl FnMut(&Event) -> bool,
     ) -> Result<Seen, LineError> {
         let mut next = self.cursor;
-        let search =
-            |line: &mut LineState| find_next(&line.events, &mut next, &mut wanted);
+        let search = |line: &mut LineState| find_next(&line.events, &mut next, &mut wanted);
         let seen = self.until(what, limit, search).await?;
         self.cursor = next;
         Ok(seen)
@@ -316,7 +318,7 @@ impl Line {
     }
 
     /// Waits until at least `ms` of the application's audio have been heard since now.
-    pub async fn wait_heard(&mut self, ms: u64, limit: Duration) -> Result<(), LineError> {
+    pub async fn wait_heard(&self, ms: u64, limit: Duration) -> Result<(), LineError> {
         let start = self.board.lock().playout.sounding_samples();
         let wanted = start + ms * u64::from(RATE) / 1000;
         let heard =
@@ -325,11 +327,7 @@ impl Line {
     }
 
     /// Waits until everything queued has been heard, for `calm` without a break.
-    pub async fn wait_until_quiet(
-        &mut self,
-        calm: Duration,
-        limit: Duration,
-    ) -> Result<(), LineError> {
+    pub async fn wait_until_quiet(&self, calm: Duration, limit: Duration) -> Result<(), LineError> {
         let mut since = None;
         let quiet = |line: &mut LineState| {
             if !line.playout.is_empty() || !line.to_say.is_empty() {
@@ -342,8 +340,9 @@ impl Line {
         self.until("silence", limit, quiet).await
     }
 
-    /// Waits until the call is over. Status callbacks may still be under way then.
-    pub async fn wait_ended(&mut self, limit: Duration) -> Result<CallStatus, LineError> {
+    /// Waits until the call is over. Status callbacks may still be under way then; [`Line::wait_for`]
+    /// waits for them too.
+    pub async fn wait_ended(&self, limit: Duration) -> Result<CallStatus, LineError> {
         let ended = self.board.until(limit, |line| line.ended).await;
         ended.ok_or_else(|| LineError::TimedOut { what: "the end of the call".to_owned(), limit })
     }
@@ -398,7 +397,8 @@ impl Line {
         self.board.lock().now_ms()
     }
 
-    /// Waits until `found` finds something; an error once the call is over.
+    /// Waits until `found` finds something; an error once the call is over and
+    /// its callbacks were delivered.
     async fn until<T>(
         &self,
         what: &str,
@@ -407,7 +407,7 @@ impl Line {
     ) -> Result<T, LineError> {
         let search = |line: &mut LineState| match found(line) {
             Some(value) => Some(Ok(value)),
-            None => line.ended.map(Err),
+            None => line.ended.filter(|_status| line.settled).map(Err),
         };
         match self.board.until(limit, search).await {
             Some(Ok(value)) => Ok(value),

@@ -6,11 +6,12 @@
 
 /// Length of a block, in ms.
 pub(super) const BLOCK_MS: u64 = 8;
-/// Blocks of the window that is compared with the floor: one step of the network.
-const WINDOW: usize = 4;
-/// The gate opens when the window has so many times the floor's power (3 dB). Steady noise stays
+/// Blocks of the window that is compared with the floor: 40 ms, two periods of a 50 Hz hum, whose
+/// power is thus steady.
+const WINDOW: usize = 5;
+/// The gate opens when the window has so many times the floor's power (2.3 dB). Steady noise stays
 /// well below; speech in noise as loud as itself comes to it within a syllable.
-const RISE: f32 = 2.0;
+const RISE: f32 = 1.7;
 /// Power below which a line is silent whatever its floor, in squared 16-bit steps: -70 dB of full
 /// scale, under the idle noise of a telephone line.
 const SILENCE: f32 = 100.0;
@@ -48,16 +49,15 @@ impl Gate {
         if let Some(last) = self.window.last_mut() {
             *last = power;
         }
-        let rate = match power < self.floor {
+        let level = self.window.iter().sum::<f32>() / WINDOW as f32;
+        self.loud = (self.loud << 1) | u64::from(power > RISE * self.floor);
+        self.quiet = if level > RISE * self.floor { 0 } else { self.quiet.saturating_add(1) };
+        let rate = match level < self.floor {
             true => FALL_RATE,
             false if idle => RISE_RATE,
             false => 0.0,
         };
-        self.loud = (self.loud << 1) | u64::from(power > RISE * self.floor);
-        let level = self.window.iter().sum::<f32>() / WINDOW as f32;
-        let risen = level > RISE * self.floor;
-        self.quiet = if risen { 0 } else { self.quiet.saturating_add(1) };
-        self.floor = (self.floor + rate * (power - self.floor)).max(SILENCE);
+        self.floor = (self.floor + rate * (level - self.floor)).max(SILENCE);
     }
 
     /// The level is above the floor.
@@ -70,17 +70,16 @@ impl Gate {
         self.quiet >= QUIET_BLOCKS
     }
 
-    /// How many of the window's blocks are past the first loud one, with it; all if none is.
-    pub(super) fn blocks_since_rise(&self) -> usize {
-        let loud = self.loud & ((1 << WINDOW) - 1);
-        if loud == 0 { WINDOW } else { (u64::BITS - loud.leading_zeros()) as usize }
+    /// How many of the last `most` blocks have come since the first loud one among them, with it;
+    /// all, if none is.
+    pub(super) fn blocks_since_rise(&self, most: u32) -> u32 {
+        let before = self.loud.unbounded_shl(u64::BITS - most).leading_zeros();
+        if before < most { most - before } else { most }
     }
 
     /// How many blocks before the last `skipped` were loud without a break.
-    pub(super) fn loud_blocks_before(&self, skipped: u64) -> u64 {
-        let shifted =
-            u32::try_from(skipped).ok().and_then(|skipped| self.loud.checked_shr(skipped));
-        u64::from(shifted.unwrap_or(0).trailing_ones())
+    pub(super) fn loud_blocks_before(&self, skipped: u32) -> u32 {
+        self.loud.unbounded_shr(skipped).trailing_ones()
     }
 }
 

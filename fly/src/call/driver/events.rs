@@ -12,7 +12,7 @@ use crate::call::greetings::SpokenPiece;
 use crate::delivery::Control;
 use crate::providers::elevenlabs::VoiceEvent;
 use crate::providers::openai::ModelEvent;
-use crate::transport::browser::FromClient;
+use crate::transport::FromClient;
 
 impl Call {
     /// The client is told and the conversation begins.
@@ -41,6 +41,7 @@ impl Call {
             FromClient::Mute(on) => self.is_muted = on,
             FromClient::End => self.tell(Event::HungUp),
             FromClient::Gone => self.client_gone(),
+            FromClient::Ignored(why) => self.app.metrics.ignored(why),
             // The line knows that the call has started: `Start` is a violation by now.
             FromClient::Start(_) => {}
             FromClient::Violation(close_code, code, detail) => {

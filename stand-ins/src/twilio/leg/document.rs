@@ -41,11 +41,7 @@ impl Leg {
     }
 
     /// Asks for a document; an error is Twilio's code and has been told.
-    async fn fetch(
-        &mut self,
-        target: &Target,
-        fields: Form,
-    ) -> Result<Result<Markup, u32>, Leave> {
+    async fn fetch(&mut self, target: &Target, fields: Form) -> Result<Result<Markup, u32>, Leave> {
         let Some(url) = self.resolve(&target.url) else {
             self.fail(ERROR_URL, "the document's address is no URL");
             return Ok(Err(ERROR_URL));

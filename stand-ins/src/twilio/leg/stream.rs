@@ -75,8 +75,7 @@ impl Leg {
                 return self.finish(spec, &stream_sid, over);
             }
         };
-        let mut session =
-            Session { link, stream_sid, chunks: 0, frozen: false, codes: Vec::new() };
+        let mut session = Session { link, stream_sid, chunks: 0, frozen: false, codes: Vec::new() };
         self.network.switchboard.count(Service::Twilio, |counters| {
             counters.connections += 1;
             counters.open += 1;
@@ -100,8 +99,7 @@ impl Leg {
     }
 
     fn start(&self, session: &mut Session, spec: &Stream) {
-        let connected =
-            StreamEvent::Connected { protocol: "Call".into(), version: "1.0.0".into() };
+        let connected = StreamEvent::Connected { protocol: "Call".into(), version: "1.0.0".into() };
         session.link.greet(&connected);
         let parameters = spec.parameters.iter();
         let start = StreamEvent::Start(Start {
@@ -222,9 +220,7 @@ impl Leg {
     fn take(&self, session: &mut Session, message: Option<Result<Message, Error>>) -> Option<Over> {
         match message {
             Some(Ok(Message::Text(text))) => self.heed(session, &text),
-            Some(Ok(Message::Binary(_))) => {
-                Some(self.cut_off(WARNING_MALFORMED, "a binary frame"))
-            }
+            Some(Ok(Message::Binary(_))) => Some(self.cut_off(WARNING_MALFORMED, "a binary frame")),
             Some(Ok(Message::Close(frame))) => {
                 let code = frame.map(|frame| u16::from(frame.code));
                 if !matches!(code, None | Some(1000 | 1001)) {

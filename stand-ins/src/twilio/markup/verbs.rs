@@ -2,9 +2,7 @@
 
 use roxmltree::Node;
 
-use super::{
-    DIAL_TIMEOUT_SECONDS, Dial, PARAMETER_CHARS_END, Stream, Target, Verb, text_of,
-};
+use super::{DIAL_TIMEOUT_SECONDS, Dial, PARAMETER_CHARS_END, Stream, Target, Verb, text_of};
 use crate::twilio::webhook::Method;
 
 const DIAL_ATTRIBUTES: &[&str] = &[

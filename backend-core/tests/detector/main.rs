@@ -1,0 +1,171 @@
+//! How well speech is told from everything else, over whole lines.
+//!
+//! The short tests use the two recordings kept here. With `NEXUS_LONG_TESTS=1` the synthesisers of
+//! this machine (flite, espeak-ng) speak hundreds of utterances more; what it finds is printed
+//! (`cargo test … -- --nocapture`). Own recordings can be judged too: `NEXUS_SPEECH` names a folder
+//! of WAV files, an utterance each, `NEXUS_SOUNDS` one of WAV files in which nobody speaks.
+
+mod report;
+mod sounds;
+mod speech;
+mod trial;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use nexus_core::audio::detector::{Model};
+use nexus_core::audio::{pcm, wav};
+use nexus_core::wire::{AudioFormat, Encoding};
+
+use report::{Report, percentile};
+use sounds::{Noise, Random, SOUNDS, Sound, sound};
+use speech::{Clip, Voice};
+use trial::Background;
+
+const CLEAN: Background = Background { noise: Noise::Clean, snr_db: 0.0 };
+const BACKGROUNDS: [Background; 8] = [
+    CLEAN,
+    Background { noise: Noise::White, snr_db: 20.0 },
+    Background { noise: Noise::White, snr_db: 10.0 },
+    Background { noise: Noise::Pink, snr_db: 10.0 },
+    Background { noise: Noise::Pink, snr_db: 5.0 },
+    Background { noise: Noise::Brown, snr_db: 5.0 },
+    Background { noise: Noise::Hum, snr_db: 10.0 },
+    Background { noise: Noise::Music, snr_db: 10.0 },
+];
+
+fn model() -> Arc<Model> {
+    Arc::new(Model::load().unwrap())
+}
+
+fn formats() -> [AudioFormat; 5] {
+    let pcm = |rate| AudioFormat::new(Encoding::Pcm16, rate).unwrap();
+    [AudioFormat::PHONE, pcm(8_000), AudioFormat::BROWSER, pcm(24_000), pcm(48_000)]
+}
+
+fn is_long() -> bool {
+    std::env::var_os("NEXUS_LONG_TESTS").is_some_and(|value| value == "1")
+}
+
+/// The recordings' phrases: a woman's and a man's voice, band-limited at 8 kHz.
+fn recordings() -> Vec<Clip> {
+    let files = [&include_bytes!("data/speech_8k.wav")[..], include_bytes!("data/speech_16k.wav")];
+    files.into_iter().flat_map(|file| Clip::from_wav(file).unwrap().phrases()).collect()
+}
+
+#[test]
+fn every_phrase_is_heard_on_every_line() {
+    let model = model();
+    let clips = recordings();
+    let mut all = Report::default();
+    for format in formats() {
+        for background in BACKGROUNDS {
+            let line = trial::line(&clips, format, background, &mut Random::new(7));
+            let mut report = Report::default();
+            trial::run(&model, &line, &mut report);
+            println!("{format:?} {background:?}: {report}");
+            all.add(&report);
+        }
+    }
+    println!("{}\n{all}", Report::HEAD);
+    assert_eq!((all.missed, all.false_starts), (0, 0));
+}
+
+/// Nothing here is speech, at a usual and at a high level.
+#[test]
+fn other_sounds_are_not_speech() {
+    let model = model();
+    let seconds = if is_long() { 120.0 } else { 12.0 };
+    let mut wrong = Vec::new();
+    for format in [AudioFormat::PHONE, AudioFormat::BROWSER] {
+        for kind in SOUNDS {
+            for level in [1_000.0, 6_000.0] {
+                let mut random = Random::new(21);
+                let samples = sound(kind, format.sample_rate(), seconds, level, &mut random);
+                let heard = trial::listen(&model, format, &trial::encode(&samples, format));
+                let awake = (heard.steps * 32) as f64 / (seconds * 10.0);
+                println!("{format:?} {kind:?} at {level}: {} starts, awake {awake:.0} %", heard.starts());
+                if heard.starts() > 0 {
+                    wrong.push((format, kind, level));
+                }
+            }
+        }
+    }
+    assert_eq!(wrong, []);
+}
+
+fn table(title: &str, model: &Arc<Model>, clips: &[Clip], formats: &[AudioFormat]) -> Report {
+    println!("\n{title}: {} utterances\n{:44} {}", clips.len(), "", Report::HEAD);
+    let mut all = Report::default();
+    for format in formats {
+        let mut sum = Report::default();
+        for (n, background) in BACKGROUNDS.into_iter().enumerate() {
+            let mut report = Report::default();
+            for (m, clips) in clips.chunks(10).enumerate() {
+                let mut random = Random::new(1 + 1000 * n as u64 + m as u64);
+                let line = trial::line(clips, *format, background, &mut random);
+                trial::run(model, &line, &mut report);
+            }
+            let name = format!("{:?} {:>2.0} dB", background.noise, background.snr_db);
+            println!("{:?} {:5} {name:30} {report}", format.encoding(), format.sample_rate());
+            sum.add(&report);
+        }
+        println!("{:?} {:5} {:30} {sum}", format.encoding(), format.sample_rate(), "all");
+        all.add(&sum);
+    }
+    all
+}
+
+/// The full trial: every voice of this machine on every kind of line over every background.
+#[test]
+fn synthetic_voices_are_heard() {
+    if !is_long() {
+        return;
+    }
+    let model = model();
+    let voices = Voice::all();
+    assert!(!voices.is_empty(), "neither flite nor espeak-ng is installed; see NEXUS_FLITE");
+    let mut all = Report::default();
+    for voice in voices {
+        all.add(&table(&voice.name, &model, &voice.clips(10), &formats()));
+    }
+    println!("\n{:44} {all}", "all voices");
+    assert!(all.missed * 100 <= all.utterances, "{} missed", all.missed);
+    assert!(all.false_starts * 200 <= all.utterances, "{} false starts", all.false_starts);
+    assert!(percentile(&all.start_delay, 0.5) <= 100.0);
+}
+
+/// The user's own files, if there are any.
+#[test]
+fn own_recordings_are_judged() {
+    let model = model();
+    if let Some(folder) = std::env::var_os("NEXUS_SPEECH") {
+        let read = |path: &std::path::PathBuf| Clip::from_wav(&std::fs::read(path).ok()?);
+        let clips: Vec<Clip> = speech::files(Path::new(&folder)).iter().filter_map(read).collect();
+        assert!(!clips.is_empty(), "no WAV files in NEXUS_SPEECH");
+        table("own", &model, &clips, &[AudioFormat::PHONE, AudioFormat::BROWSER]);
+    }
+    if let Some(folder) = std::env::var_os("NEXUS_SOUNDS") {
+        for path in speech::files(Path::new(&folder)) {
+            let file = std::fs::read(&path).unwrap();
+            let Ok(wav) = wav::parse(&file) else { continue };
+            let step = usize::from(wav.format.channels);
+            let samples: Vec<f64> = pcm::samples(wav.data).step_by(step).map(f64::from).collect();
+            let format = AudioFormat::new(Encoding::Pcm16, wav.format.sample_rate).unwrap();
+            let heard = trial::listen(&model, format, &trial::encode(&samples, format));
+            let seconds = samples.len() as f64 / f64::from(format.sample_rate());
+            let awake = (heard.steps * 32) as f64 / (seconds * 10.0);
+            println!("{}: {seconds:.0} s, {} starts, awake {awake:.0} %", path.display(), heard.starts());
+        }
+    }
+}
+
+#[test]
+fn sounds_are_made_at_their_level() {
+    for kind in SOUNDS.into_iter().filter(|kind| *kind != Sound::Noise(Noise::Clean)) {
+        let samples = sound(kind, 8_000, 4.0, 1_000.0, &mut Random::new(3));
+        let power = samples.iter().map(|s| s * s).sum::<f64>() / samples.len() as f64;
+        assert!((power.sqrt() - 1_000.0).abs() < 1.0, "{kind:?}");
+        assert_eq!(samples.len(), 32_000);
+    }
+}

@@ -1,0 +1,151 @@
+//! Utterances: recordings kept here, and what the speech synthesisers of this machine say.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use nexus_core::audio::resample::Resampler;
+use nexus_core::audio::{pcm, wav};
+
+use crate::sounds::scale;
+
+/// Sound this far under the loudest 5 ms of a clip is not part of it.
+const EDGE_DB: f64 = 35.0;
+
+/// One utterance, without silence around it.
+#[derive(Clone)]
+pub struct Clip {
+    rate: u32,
+    samples: Vec<i16>,
+}
+
+impl Clip {
+    /// The clip between its first and last audible sound; `None` if there is hardly any.
+    pub fn new(rate: u32, samples: &[i16]) -> Option<Self> {
+        let block = rate as usize / 200;
+        let power = |block: &[i16]| block.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>();
+        let powers: Vec<f64> = samples.chunks_exact(block).map(power).collect();
+        let edge = powers.iter().copied().fold(0.0, f64::max) * 10_f64.powf(-EDGE_DB / 10.0);
+        // A click is not a beginning: 20 ms must be audible.
+        let first = powers.windows(4).position(|four| four.iter().all(|power| *power > edge))?;
+        let last = powers.iter().rposition(|power| *power > edge)?;
+        let samples = samples.get(first * block..(last + 1) * block)?.to_vec();
+        (samples.len() > rate as usize / 5).then_some(Self { rate, samples })
+    }
+
+    /// The first channel of a 16-bit WAV file.
+    pub fn from_wav(file: &[u8]) -> Option<Self> {
+        let wav = wav::parse(file).ok()?;
+        let step = usize::from(wav.format.channels);
+        let samples: Vec<i16> = pcm::samples(wav.data).step_by(step).collect();
+        Self::new(wav.format.sample_rate, &samples)
+    }
+
+    /// The clip at another rate, with an effective value of `level`.
+    pub fn at_rate(&self, rate: u32, level: f64) -> Vec<f64> {
+        let mut samples = Vec::new();
+        let mut resampler = Resampler::new(self.rate, rate).unwrap();
+        resampler.process(&self.samples, &mut samples);
+        resampler.flush(&mut samples);
+        let mut samples: Vec<f64> = samples.into_iter().map(f64::from).collect();
+        scale(&mut samples, level);
+        samples
+    }
+
+    /// The clip's pieces between pauses of 300 ms or more.
+    pub fn phrases(&self) -> Vec<Self> {
+        let block = self.rate as usize / 50;
+        let power = |block: &[i16]| block.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>();
+        let powers: Vec<f64> = self.samples.chunks(block).map(power).collect();
+        let edge = powers.iter().copied().fold(0.0, f64::max) * 10_f64.powf(-EDGE_DB / 10.0);
+        let mut phrases = Vec::new();
+        let mut from = 0;
+        for to in 15..=powers.len() {
+            let is_pause = powers[to - 15..to].iter().all(|power| *power <= edge);
+            if is_pause || to == powers.len() {
+                let end = (to * block).min(self.samples.len());
+                phrases.extend(Self::new(self.rate, &self.samples[from.min(end)..end]));
+                from = end;
+            }
+        }
+        phrases
+    }
+}
+
+/// What the synthesisers say, from a word to a sentence.
+const TEXTS: [&str; 10] = [
+    "Hello, I would like to book a table for four people tomorrow evening.",
+    "Yes, that works for me.",
+    "No, wait a moment please.",
+    "Stop.",
+    "Can you tell me what time you close on Sunday?",
+    "My number is five five five, two one seven four.",
+    "What?",
+    "I think the second option is better for us.",
+    "Sorry, could you repeat that?",
+    "Okay, let me think about it.",
+];
+
+/// A synthesiser's voice.
+pub struct Voice {
+    pub name: String,
+    program: PathBuf,
+    arguments: Vec<String>,
+}
+
+impl Voice {
+    /// The voices of flite (`NEXUS_FLITE`, or on the path) and espeak-ng that this machine has.
+    pub fn all() -> Vec<Self> {
+        let flite = std::env::var_os("NEXUS_FLITE").unwrap_or_else(|| "flite".into());
+        let mut voices = Vec::new();
+        for (program, option, names) in [
+            (PathBuf::from(flite), "-voice", &["slt", "rms", "awb", "kal16"][..]),
+            (PathBuf::from("espeak-ng"), "-v", &["en-us", "en-gb+f3"][..]),
+        ] {
+            voices.extend(names.iter().map(|name| Self {
+                name: (*name).to_owned(),
+                program: program.clone(),
+                arguments: vec![option.to_owned(), (*name).to_owned()],
+            }));
+        }
+        voices.retain(|voice| !voice.clips(1).is_empty());
+        voices
+    }
+
+    /// The first `count` texts.
+    pub fn clips(&self, count: usize) -> Vec<Clip> {
+        TEXTS.iter().take(count).filter_map(|text| self.say(text)).collect()
+    }
+
+    fn say(&self, text: &str) -> Option<Clip> {
+        let file = std::env::temp_dir().join(format!("nexus-detector-{}.wav", std::process::id()));
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments);
+        let said = if self.arguments.first().is_some_and(|option| option == "-v") {
+            command.arg("-w").arg(&file).arg(text)
+        } else {
+            command.args(["-t", text, "-o"]).arg(&file)
+        };
+        let is_said = said.output().is_ok_and(|output| output.status.success());
+        let bytes = std::fs::read(&file).ok().filter(|_| is_said);
+        let _ = std::fs::remove_file(&file);
+        Clip::from_wav(&bytes?)
+    }
+}
+
+/// The WAV files below a folder, in the order of their names.
+pub fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "wav") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
