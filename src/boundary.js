@@ -76,8 +76,20 @@ export async function d1Batch(db, statements) {
 // How many objects are asked for ahead of the one that is being sent.
 const READ_AHEAD = 3;
 
-// One stream of `head` and then each part; `parts` is JSON: [[key, offset, length], …]. Null if the
-// first object does not exist.
+// As an object of R2's: `byte` over and over, `length` times.
+const filled = (byte, length) => ({
+  body: new ReadableStream({
+    pull(controller) {
+      const size = Math.min(length, 65536);
+      if (size === 0) return controller.close();
+      controller.enqueue(new Uint8Array(size).fill(byte));
+      length -= size;
+    },
+  }),
+});
+
+// One stream of `head` and then each part; `parts` is JSON: [[key, offset, length], …], or for a part
+// that is one byte over and over [null, byte, length]. Null if the first object does not exist.
 export async function r2Stitch(bucket, head, parts) {
   head = head.slice(); // a view of WebAssembly's memory
   const plan = JSON.parse(parts);
@@ -86,7 +98,7 @@ export async function r2Stitch(bucket, head, parts) {
   const ask = () => {
     if (next >= plan.length) return;
     const [key, offset, length] = plan[next++];
-    const object = bucket.get(key, { range: { offset, length } });
+    const object = key === null ? Promise.resolve(filled(offset, length)) : bucket.get(key, { range: { offset, length } });
     object.catch(() => {}); // heard when its turn comes
     queue.push(object);
   };

@@ -29,9 +29,14 @@ impl R2 {
     }
 
     /// R2's own stream of one range.
-    async fn range(&self, part: Part) -> Result<ReadableStream, ObjectError> {
-        let range = Range::OffsetWithLength { offset: part.offset, length: part.length };
-        let object = self.0.get(part.key).range(range).execute().await;
+    async fn range(
+        &self,
+        key: &str,
+        offset: u64,
+        length: u64,
+    ) -> Result<ReadableStream, ObjectError> {
+        let range = Range::OffsetWithLength { offset, length };
+        let object = self.0.get(key).range(range).execute().await;
         let object = object.map_err(|error| unavailable(&error))?.ok_or(ObjectError::Missing)?;
         match object.body().map(worker::ObjectBody::response_body) {
             Some(Ok(ResponseBody::Stream(stream))) => Ok(stream),
@@ -89,12 +94,11 @@ impl Objects for R2 {
         Ok(Some(Bytes::from(bytes)))
     }
 
-    async fn read(&self, head: Bytes, mut parts: Vec<Part>) -> Result<ReadableStream, ObjectError> {
-        if head.is_empty() && parts.len() == 1 {
-            let Some(part) = parts.pop() else { return Err(ObjectError::Missing) };
-            return self.range(part).await;
+    async fn read(&self, head: Bytes, parts: Vec<Part>) -> Result<ReadableStream, ObjectError> {
+        if let ([], [Part::Stored { key, offset, length }]) = (&head[..], parts.as_slice()) {
+            return self.range(key, *offset, *length).await;
         }
-        let plan: Vec<_> = parts.iter().map(|part| (&part.key, part.offset, part.length)).collect();
+        let plan: Vec<_> = parts.iter().map(planned).collect();
         let plan = serde_json::to_string(&plan)
             .map_err(|error| ObjectError::Unavailable(error.to_string()))?;
         let bucket: &JsValue = self.0.as_ref();
@@ -110,6 +114,14 @@ impl Objects for R2 {
             return Ok(());
         }
         self.0.delete_multiple(keys).await.map_err(|error| unavailable(&error))
+    }
+}
+
+/// A part as the stitching snippet reads it: `[key, offset, length]`, or `[null, byte, length]`.
+fn planned(part: &Part) -> (Option<&str>, u64, u64) {
+    match part {
+        Part::Stored { key, offset, length } => (Some(key), *offset, *length),
+        Part::Fill { byte, length } => (None, u64::from(*byte), *length),
     }
 }
 

@@ -168,7 +168,7 @@ pub struct TurnSettings {
     /// Not supported yet; must be absent or false.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub eager: bool,
-    /// Not supported yet; must be absent or null.
+    /// Speech that stops the agent, 20 to 1000 ms; absent or null: 60.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_interruption_ms: Option<u32>,
     /// Not supported yet; must be absent or empty.
@@ -188,6 +188,13 @@ impl Default for TurnSettings {
             backchannels: Vec::new(),
             resume_false_interruption_ms: None,
         }
+    }
+}
+
+impl TurnSettings {
+    /// Speech that stops the agent, in ms.
+    pub fn interruption_ms(&self) -> u32 {
+        self.min_interruption_ms.unwrap_or(60)
     }
 }
 
@@ -293,7 +300,6 @@ impl AgentSettings {
             ("transcriber.fallbacks", self.transcriber.fallbacks.is_empty()),
             ("transcriber.provider", self.transcriber.provider == "deepgram"),
             ("turn.eager", !self.turn.eager),
-            ("turn.min_interruption_ms", self.turn.min_interruption_ms.is_none()),
             ("turn.backchannels", self.turn.backchannels.is_empty()),
             ("turn.resume_false_interruption_ms", self.turn.resume_false_interruption_ms.is_none()),
             ("limits.dead_air_ms", self.limits.dead_air_ms.is_none()),
@@ -346,6 +352,8 @@ impl AgentSettings {
 
     fn check_numbers(&self) -> Result<(), SettingsFault> {
         number("turn.endpointing_ms", self.turn.endpointing_ms, &(10..=5000))?;
+        let interruption_ms = self.turn.interruption_ms();
+        number("turn.min_interruption_ms", interruption_ms, &(20..=1000))?;
         number("limits.max_seconds", self.limits.max_seconds, &(10..=14_400))?;
         number("limits.idle_seconds", self.limits.idle_seconds, &(5..=600))?;
         number("model.max_tokens", self.model.max_tokens, &(1..=4096))?;
@@ -478,7 +486,16 @@ mod tests {
     fn a_name_is_enough() {
         let settings = settings(&json!({})).unwrap();
         assert_eq!(settings.turn.endpointing_ms, 300);
+        assert_eq!(settings.turn.interruption_ms(), 60);
         assert!(settings.recording.enabled);
+    }
+
+    #[test]
+    fn the_least_interruption_can_be_chosen() {
+        for ms in [20, 1000] {
+            let chosen = settings(&json!({"turn": {"min_interruption_ms": ms}})).unwrap();
+            assert_eq!(chosen.turn.interruption_ms(), ms);
+        }
     }
 
     #[test]
@@ -488,6 +505,8 @@ mod tests {
             (json!({"limits": {"max_second": 1}}), "unknown field `max_second`"),
             (json!({"limits": {"max_seconds": 5}}), "limits.max_seconds: 10 to 14400"),
             (json!({"tools": [{}]}), "tools: not supported yet"),
+            (json!({"turn": {"min_interruption_ms": 19}}), "turn.min_interruption_ms: 20 to 1000"),
+            (json!({"turn": {"min_interruption_ms": 1001}}), "turn.min_interruption_ms: 20 to"),
             (json!({"turn": {"eager": true}}), "turn.eager: not supported yet"),
             (json!({"voice": {"provider": "cartesia"}}), "voice.provider: not supported yet"),
             (json!({"voice": {"voice_id": "../x"}}), "voice.voice_id"),

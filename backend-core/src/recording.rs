@@ -63,60 +63,116 @@ pub fn wav_format(line: AudioFormat) -> WavFormat {
     }
 }
 
-/// A recording as one WAV: its header and the segments behind it, in order.
+/// Longest gap that is filled with silence, in ms: no call is longer.
+const GAP_MS_MAX: u64 = 4 * 3_600_000;
+
+/// What a recording's audio is made of, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stretch {
+    Stored(Segment),
+    /// Bytes of silence where nobody recorded: between the death of one holder and the claim of the
+    /// next, or in the place of a segment that was lost.
+    Gap(u64),
+}
+
+impl Stretch {
+    const fn bytes(self) -> u64 {
+        match self {
+            Self::Stored(segment) => segment.bytes,
+            Self::Gap(bytes) => bytes,
+        }
+    }
+}
+
+/// A recording as one WAV: its header and the segments behind it, in order, gaps filled with silence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     header: Vec<u8>,
-    segments: Vec<Segment>,
-    total: u64,
+    silence: u8,
+    stretches: Vec<Stretch>,
+    audio_bytes: u64,
 }
 
-/// A piece of a segment.
+/// A piece of the audio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Piece {
-    /// Which segment.
-    pub segment: Segment,
-    /// First byte.
-    pub offset: u64,
-    /// How many.
-    pub length: u64,
+pub enum Piece {
+    /// Of a segment.
+    Stored {
+        /// Which.
+        segment: Segment,
+        /// First byte.
+        offset: u64,
+        /// How many.
+        length: u64,
+    },
+    /// Silence.
+    Silence {
+        /// The format's silent byte.
+        byte: u8,
+        /// How many.
+        length: u64,
+    },
 }
 
 impl Layout {
     /// Lays `segments` out by epoch and number.
     pub fn new(line: AudioFormat, mut segments: Vec<Segment>) -> Self {
         segments.sort_unstable();
-        let data = segments.iter().map(|segment| segment.bytes).sum();
-        let header = wav::header(wav_format(line), data);
-        let total = header.len() as u64 + data;
-        Self { header, segments, total }
+        let per_ms = line.bytes_per_ms() as u64 * u64::from(CHANNELS);
+        let mut stretches = Vec::with_capacity(segments.len());
+        let mut end_ms = segments.first().map_or(0, |first| first.start_ms);
+        for segment in segments {
+            let gap_ms = segment.start_ms.saturating_sub(end_ms).min(GAP_MS_MAX);
+            if gap_ms > 0 {
+                stretches.push(Stretch::Gap(gap_ms * per_ms));
+            }
+            end_ms = end_ms.max(segment.start_ms) + segment.bytes / per_ms;
+            stretches.push(Stretch::Stored(segment));
+        }
+        let audio_bytes = stretches.iter().map(|stretch| stretch.bytes()).sum();
+        let header = wav::header(wav_format(line), audio_bytes);
+        Self { header, silence: line.silence(), stretches, audio_bytes }
     }
 
     /// Bytes of the whole file.
     pub const fn total(&self) -> u64 {
-        self.total
+        self.header.len() as u64 + self.audio_bytes
+    }
+
+    /// Bytes behind the header.
+    pub const fn audio_bytes(&self) -> u64 {
+        self.audio_bytes
     }
 
     /// The segments, in order.
-    pub fn segments(&self) -> &[Segment] {
-        &self.segments
+    pub fn segments(&self) -> impl Iterator<Item = Segment> + '_ {
+        self.stretches.iter().filter_map(|stretch| match stretch {
+            Stretch::Stored(segment) => Some(*segment),
+            Stretch::Gap(_) => None,
+        })
     }
 
     /// The bytes `start..end` (`end` exclusive, both within the file): what of the header comes
-    /// first, then pieces of segments.
+    /// first, then pieces of the audio.
     pub fn slice(&self, start: u64, end: u64) -> (Vec<u8>, Vec<Piece>) {
         let header_len = self.header.len() as u64;
         let cut = |at: u64| at.min(header_len) as usize;
         let head = self.header.get(cut(start)..cut(end)).unwrap_or_default().to_vec();
         let mut pieces = Vec::new();
         let mut at = header_len;
-        for segment in &self.segments {
+        for stretch in &self.stretches {
             let from = start.max(at);
-            let to = end.min(at + segment.bytes);
+            let to = end.min(at + stretch.bytes());
             if from < to {
-                pieces.push(Piece { segment: *segment, offset: from - at, length: to - from });
+                let length = to - from;
+                pieces.push(match *stretch {
+                    Stretch::Stored(segment) => {
+                        Piece::Stored { segment, offset: from - at, length }
+                    }
+                    Stretch::Gap(_) => Piece::Silence { byte: self.silence, length },
+                });
             }
-            at += segment.bytes;
+            at += stretch.bytes();
         }
         (head, pieces)
     }
@@ -168,6 +224,15 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// Segments that follow one another in time, whatever their size.
+    fn segments_in_a_row(sizes: &[u64]) -> Vec<Segment> {
+        let mut segments = segments(sizes);
+        for segment in &mut segments {
+            segment.start_ms = 0;
+        }
+        segments
+    }
+
     fn segments(sizes: &[u64]) -> Vec<Segment> {
         let segment = |(n, bytes): (usize, &u64)| Segment {
             epoch: Epoch(1),
@@ -185,7 +250,7 @@ mod tests {
             a in 0u64..400,
             b in 0u64..400,
         ) {
-            let layout = Layout::new(AudioFormat::PHONE, segments(&sizes));
+            let layout = Layout::new(AudioFormat::PHONE, segments_in_a_row(&sizes));
             let (whole, _) = layout.slice(0, layout.total());
             // Each data byte is written as (segment, offset), so order and borders show.
             let mut file: Vec<(i64, u64)> =
@@ -193,13 +258,16 @@ mod tests {
             for segment in layout.segments() {
                 file.extend((0..segment.bytes).map(|i| (i64::from(segment.n), i)));
             }
+            prop_assert_eq!(file.len() as u64, layout.total(), "segments that follow on");
             let (start, end) = (a.min(b).min(layout.total()), a.max(b).min(layout.total()));
             let (head, pieces) = layout.slice(start, end);
             let mut cut: Vec<(i64, u64)> =
                 head.iter().map(|byte| (-1 - i64::from(*byte), 0)).collect();
             for piece in pieces {
-                cut.extend((piece.offset..piece.offset + piece.length)
-                    .map(|i| (i64::from(piece.segment.n), i)));
+                let Piece::Stored { segment, offset, length } = piece else {
+                    panic!("there is no gap");
+                };
+                cut.extend((offset..offset + length).map(|i| (i64::from(segment.n), i)));
             }
             prop_assert_eq!(&cut[..], &file[start as usize..end as usize]);
         }
@@ -215,5 +283,26 @@ mod tests {
     fn an_hour_of_equal_segments_packs_into_one_run() {
         let packed = CompactSegments::pack(&segments(&[160_000; 360]));
         assert!(serde_json::to_string(&packed).unwrap().len() < 40);
+    }
+
+    #[test]
+    fn a_gap_between_epochs_is_silence_of_its_length() {
+        let part = |epoch, n, start_ms, bytes| Segment { epoch: Epoch(epoch), n, start_ms, bytes };
+        // Ten seconds and one, then the next holder claims at 14 s.
+        let segments =
+            vec![part(1, 0, 70, 160_000), part(1, 1, 10_070, 16_000), part(2, 0, 14_070, 800)];
+        let layout = Layout::new(AudioFormat::PHONE, segments.clone());
+        assert_eq!(layout.audio_bytes(), 176_800 + 3_000 * 16);
+        let gap = 58 + 176_000;
+        let (head, pieces) = layout.slice(gap - 10, gap + 48_000 + 10);
+        assert!(head.is_empty());
+        assert_eq!(
+            pieces,
+            [
+                Piece::Stored { segment: segments[1], offset: 15_990, length: 10 },
+                Piece::Silence { byte: 0xFF, length: 48_000 },
+                Piece::Stored { segment: segments[2], offset: 0, length: 10 },
+            ]
+        );
     }
 }

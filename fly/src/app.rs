@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use nexus_core::audio::detector::{Model, WeightsError};
 use nexus_core::id::ServerId;
 use rustls::ClientConfig;
 
@@ -36,6 +37,9 @@ pub enum StartError {
         /// Why.
         error: io::Error,
     },
+    /// The detector's weights cannot be unpacked.
+    #[error(transparent)]
+    Detector(#[from] WeightsError),
     /// The system gives no random bytes.
     #[error("the system gives no random bytes")]
     Randomness,
@@ -55,6 +59,8 @@ pub struct App {
     pub tls: Arc<ClientConfig>,
     /// The language model.
     pub model: ModelServer,
+    /// What tells speech from other sounds.
+    pub detector: Arc<Model>,
     /// The spool.
     pub spool: Spool,
     /// What brings it to the edge.
@@ -87,6 +93,7 @@ impl App {
         Ok(Arc::new(Self {
             server: ServerId::new(unix_now(), random_bytes()?),
             model: ModelServer::new(http, config.providers.openai.clone()),
+            detector: Arc::new(Model::load()?),
             spool: Spool::start(&config.spool_dir).map_err(StartError::Spool)?,
             deliveries: Deliveries::new(Arc::clone(&edge), Arc::clone(&metrics)),
             calls: Registry::default(),

@@ -41,6 +41,11 @@ struct ProviderErrorLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SourceLabel {
+    source: Word,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct DirectionLabel {
     direction: Word,
 }
@@ -57,6 +62,10 @@ pub struct Metrics {
     pub connections_active: Gauge,
     /// Replies that were cut off.
     pub interruptions: Counter,
+    /// Starts of callers' speech that the detector here found.
+    pub speech_starts_local: Counter,
+    /// Those that the recogniser told of.
+    pub speech_starts_provider: Counter,
     /// Audio bytes from callers.
     pub bytes_in: Counter,
     /// Bytes to callers.
@@ -91,6 +100,8 @@ impl Default for Metrics {
             calls_active: Gauge::default(),
             connections_active: Gauge::default(),
             interruptions: Counter::default(),
+            speech_starts_local: Counter::default(),
+            speech_starts_provider: Counter::default(),
             bytes_in: Counter::default(),
             bytes_out: Counter::default(),
             spool_entries: Gauge::default(),
@@ -125,6 +136,8 @@ impl Default for Metrics {
             metrics.latency.clone(),
         );
         r.register("provider_errors", "Provider failures", metrics.provider_errors.clone());
+        let starts: Family<SourceLabel, Counter> = Family::default();
+        r.register("speech_starts", "Starts of callers' speech by who found them", starts.clone());
         let audio: Family<DirectionLabel, Counter> = Family::default();
         r.register("client_bytes", "Bytes from and to callers", audio.clone());
         r.register("spool_entries", "Entries not acknowledged", metrics.spool_entries.clone());
@@ -138,7 +151,16 @@ impl Default for Metrics {
         let direction =
             |word| audio.get_or_create(&DirectionLabel { direction: Word(word) }).clone();
         let (bytes_in, bytes_out) = (direction("in"), direction("out"));
-        Self { registry, bytes_in, bytes_out, ..metrics }
+        let source = |word| starts.get_or_create(&SourceLabel { source: Word(word) }).clone();
+        let (speech_starts_local, speech_starts_provider) = (source("local"), source("provider"));
+        Self {
+            registry,
+            bytes_in,
+            bytes_out,
+            speech_starts_local,
+            speech_starts_provider,
+            ..metrics
+        }
     }
 }
 

@@ -103,15 +103,25 @@ pub enum ObjectError {
     Unavailable(String),
 }
 
-/// A piece of an answer that is stitched from several objects.
+/// A piece of an answer that is stitched together; each is at least one byte long.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
-    /// The object's key.
-    pub key: String,
-    /// First byte wanted.
-    pub offset: u64,
-    /// How many bytes, at least 1.
-    pub length: u64,
+pub enum Part {
+    /// Of an object.
+    Stored {
+        /// The object's key.
+        key: String,
+        /// First byte wanted.
+        offset: u64,
+        /// How many.
+        length: u64,
+    },
+    /// One byte over and over.
+    Fill {
+        /// Which.
+        byte: u8,
+        /// How often.
+        length: u64,
+    },
 }
 
 /// One bucket.

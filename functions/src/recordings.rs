@@ -4,7 +4,9 @@ use bytes::Bytes;
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use http::{HeaderMap, StatusCode, header};
 use nexus_core::id::{CallId, OrgId};
-use nexus_core::recording::{Layout, Segment, client_recording_key, segment_key, wav_format};
+use nexus_core::recording::{
+    Layout, Piece, Segment, client_recording_key, segment_key, wav_format,
+};
 use nexus_core::service_auth::BODY_HASH_HEADER;
 use nexus_core::wire::{AudioFormat, Encoding};
 use serde::Serialize;
@@ -46,7 +48,8 @@ impl RecordingView {
     pub(crate) fn of(row: &CallRow) -> Option<Self> {
         let line = row.audio()?;
         let bytes = match row.sealed_segments() {
-            Some(sealed) => sealed.unpack().iter().map(|segment| segment.bytes).sum(),
+            Some(sealed) => Layout::new(line, sealed.unpack()).audio_bytes(),
+            // Without the silence of gaps, which a live call hardly ever has.
             None => row.live_bytes.unwrap_or(0),
         };
         if bytes == 0 && row.client_recording.is_none() {
@@ -131,10 +134,11 @@ async fn layout(sql: &impl Sql, row: &CallRow, line: AudioFormat) -> Result<Layo
 
 fn parts(org: OrgId, call: CallId, layout: &Layout, start: u64, end: u64) -> (Bytes, Vec<Part>) {
     let (head, pieces) = layout.slice(start, end);
-    let part = |piece: nexus_core::recording::Piece| Part {
-        key: segment_key(org, call, piece.segment.epoch, piece.segment.n),
-        offset: piece.offset,
-        length: piece.length,
+    let part = |piece| match piece {
+        Piece::Stored { segment, offset, length } => {
+            Part::Stored { key: segment_key(org, call, segment.epoch, segment.n), offset, length }
+        }
+        Piece::Silence { byte, length } => Part::Fill { byte, length },
     };
     (Bytes::from(head), pieces.into_iter().map(part).collect())
 }
@@ -201,7 +205,7 @@ async fn get_client<S: Sql, O: Objects>(
 ) -> Result<Answer<O::Stream>, Problem> {
     let missing = || Problem::new(Kind::NotFound, "the browser sent no recording");
     let length = row.client_recording.ok_or_else(missing)?;
-    let part = Part { key: client_recording_key(org, row.id), offset: 0, length };
+    let part = Part::Stored { key: client_recording_key(org, row.id), offset: 0, length };
     let stream = stores.objects.read(Bytes::new(), vec![part]).await?;
     let body = Reply::Stream { stream, length };
     let answer = Answer { status: StatusCode::OK, headers: HeaderMap::new(), body };

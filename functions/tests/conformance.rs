@@ -93,8 +93,10 @@ impl Objects for Store {
 
     async fn read(&self, head: Bytes, mut parts: Vec<Part>) -> Result<Bytes, ObjectError> {
         if self.fault == Fault::ShiftedRange {
-            for part in parts.iter_mut().filter(|part| part.offset > 0) {
-                part.offset -= 1;
+            for part in &mut parts {
+                if let Part::Stored { offset, .. } = part {
+                    *offset = offset.saturating_sub(1);
+                }
             }
         }
         self.objects.read(head, parts).await

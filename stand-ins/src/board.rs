@@ -15,16 +15,17 @@ pub struct Seen<E> {
     pub event: E,
 }
 
-/// The first event from `next` on that `wanted` accepts; `next` moves behind what was looked at.
-pub(crate) fn find_next<E: Clone>(
+/// What `wanted` makes of the first event from `next` on that it accepts; `next` moves behind what
+/// was looked at.
+pub(crate) fn find_next<E, T>(
     events: &[Seen<E>],
     next: &mut usize,
-    mut wanted: impl FnMut(&E) -> bool,
-) -> Option<Seen<E>> {
+    mut wanted: impl FnMut(&Seen<E>) -> Option<T>,
+) -> Option<T> {
     while let Some(seen) = events.get(*next) {
         *next += 1;
-        if wanted(&seen.event) {
-            return Some(seen.clone());
+        if let Some(found) = wanted(seen) {
+            return Some(found);
         }
     }
     None

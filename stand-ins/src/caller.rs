@@ -176,7 +176,8 @@ impl Caller {
         mut wanted: impl FnMut(&Event) -> bool,
     ) -> Result<Seen, CallerError> {
         let mut next = self.cursor;
-        let search = |shared: &mut Shared| match find_next(&shared.events, &mut next, &mut wanted) {
+        let mut accept = |seen: &Seen| wanted(&seen.event).then(|| seen.clone());
+        let search = |shared: &mut Shared| match find_next(&shared.events, &mut next, &mut accept) {
             Some(seen) => Some(Some((seen, next))),
             None => shared.closed.then_some(None),
         };

@@ -90,7 +90,12 @@ impl Playout {
         &self.played
     }
 
-    /// How many samples of it came from the agent.
+    /// Forgets what was played.
+    pub(crate) fn forget(&mut self) {
+        self.played.clear();
+    }
+
+    /// How many samples that were played came from the agent.
     pub(crate) const fn sounding_samples(&self) -> u64 {
         self.sounding
     }

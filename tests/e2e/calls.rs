@@ -39,7 +39,7 @@ pub(crate) fn answer_to(text: &str) -> String {
 }
 
 /// What one side said, turn by turn.
-fn texts(turns: &[Value], role: &str, member: &str) -> Vec<String> {
+pub(crate) fn texts(turns: &[Value], role: &str, member: &str) -> Vec<String> {
     let of_role = turns.iter().filter(|turn| turn["role"] == role);
     of_role.filter_map(|turn| turn[member].as_str()).map(|text| text.trim().to_owned()).collect()
 }

@@ -1,5 +1,6 @@
 //! The ports' suite inside workerd, over D1 and R2.
 
+use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 async fn suite() -> Outcome {
     let state = tempfile::tempdir()?;
     let vars = state.path().join("vars");
-    std::fs::write(&vars, edge_settings(&Keys::generate()?, &Ports::free()?))?;
+    std::fs::write(&vars, edge_settings(&Keys::generate()?, &Ports::free()?, &BTreeMap::new()))?;
     let build = conformance_build()?;
     let edge = ServeEdge { build: &build, state: state.path(), vars: &vars, port: 0 };
     let command: Command = node()?.serve_edge(edge);

@@ -17,6 +17,8 @@ mod conformance;
 mod crash;
 mod ending;
 mod logs;
+mod phone;
+mod resume;
 mod tickets;
 mod voice_link;
 
@@ -107,6 +109,8 @@ fn main() -> ExitCode {
     trials.extend(crash::trials());
     trials.extend(ending::trials(&system));
     trials.extend(logs::trials());
+    trials.extend(phone::trials(&system));
+    trials.extend(resume::trials(&system));
     trials.extend(tickets::trials(&system));
     trials.extend(voice_link::trials(&system));
     let conclusion = libtest_mimic::run(&arguments, trials);

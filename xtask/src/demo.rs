@@ -78,6 +78,45 @@ pub fn place(
     };
     let mut caller = Command::new(servers.join("nexus-stand-ins"));
     caller.args(["caller", "--url", &url, "--ticket", &ticket]).arg("--out").arg(out);
+    talk(&mut caller, say)?;
+    placed(api, id)
+}
+
+/// The number that a demo phone call dials.
+pub const NUMBER: &str = "+15550002222";
+const CALLER: &str = "+15550001111";
+
+/// Places a phone call through the simulated telephone company and waits until it is sealed.
+pub fn place_phone(
+    api: &Api,
+    agent: &str,
+    servers: &Path,
+    edge: &str,
+    auth_token: &str,
+    say: &Say,
+    out: &Path,
+) -> Result<Placed, Fault> {
+    let numbers = api.get("/api/phone-numbers?limit=100")?;
+    let numbers = numbers.get("data").and_then(Value::as_array).cloned().unwrap_or_default();
+    let ours = |number: &&Value| number.get("e164").and_then(Value::as_str) == Some(NUMBER);
+    if !numbers.iter().any(|number| ours(&number)) {
+        api.post("/api/phone-numbers", &json!({"e164": NUMBER, "agent_id": agent}))?;
+    }
+    let mut phone = Command::new(servers.join("nexus-stand-ins"));
+    phone
+        .args(["phone", "--auth-token", auth_token, "--from", CALLER, "--to", NUMBER])
+        .args(["--voice-url", &format!("{edge}/twilio/voice")])
+        .args(["--status-url", &format!("{edge}/twilio/status")])
+        .arg("--out")
+        .arg(out);
+    talk(&mut phone, say)?;
+    let calls = api.get("/api/calls?limit=1")?;
+    let id = calls.pointer("/data/0/id").and_then(Value::as_str).map(str::to_owned);
+    placed(api, id.ok_or_else(|| Fault("the phone call was not answered".to_owned()))?)
+}
+
+/// Runs a caller to its end.
+fn talk(caller: &mut Command, say: &Say) -> Result<(), Fault> {
     match say {
         Say::Words(lines) => lines.iter().for_each(|line| {
             caller.args(["--say", line]);
@@ -90,10 +129,15 @@ pub fn place(
         .stdin(Stdio::null())
         .output()
         .map_err(|error| Fault::of("the caller cannot be started", &error))?;
-    if !output.status.success() {
-        let error = String::from_utf8_lossy(&output.stderr);
-        return Err(Fault(format!("the caller failed: {}", error.trim())));
+    if output.status.success() {
+        return Ok(());
     }
+    let error = String::from_utf8_lossy(&output.stderr);
+    Err(Fault(format!("the caller failed: {}", error.trim())))
+}
+
+/// What became of a call, once it is sealed.
+fn placed(api: &Api, id: String) -> Result<Placed, Fault> {
     let call = wait_sealed(api, &id)?;
     let transcript = api.get(&format!("/api/calls/{id}/transcript"))?;
     Ok(Placed { id, transcript, call })

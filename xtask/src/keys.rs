@@ -23,6 +23,8 @@ pub struct Keys {
     directory: String,
     service_us: String,
     service_eu: String,
+    /// What the simulated telephone company signs its webhooks with.
+    pub twilio: String,
     /// The demo account's password.
     pub demo_password: String,
 }
@@ -47,6 +49,7 @@ impl Keys {
             directory: new_key()?,
             service_us: new_key()?,
             service_eu: new_key()?,
+            twilio: new_key()?,
             demo_password: new_key()?,
         })
     }

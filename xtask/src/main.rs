@@ -10,11 +10,11 @@ use xtask::error::Fault;
 
 const USAGE: &str = "\
 usage: cargo xtask up   [--no-demo] [--fresh] [--release] [--quiet] [port flags]
-       cargo xtask call [--say FILE.wav ...] [--words TEXT ...] [--out FILE.wav] [port flags]
+       cargo xtask call [--phone] [--say FILE.wav ...] [--words TEXT ...] [--out FILE.wav] [port flags]
        cargo xtask test [--long]
 
 up    builds and starts everything on this machine, places a demo call, runs until Ctrl-C
-call  places a call to a running system and prints its transcript
+call  places a call to a running system and prints its transcript; --phone: over a simulated phone line
 test  everything that must pass
 
 port flags: --edge-port N --voice-port N --voice-port-eu N --metrics-port N --metrics-port-eu N

@@ -62,7 +62,7 @@ fn url(port: u16) -> String {
 }
 
 /// What the edge is configured with, as lines of `NAME='VALUE'`.
-pub fn edge_settings(keys: &Keys, ports: &Ports) -> String {
+pub fn edge_settings(keys: &Keys, ports: &Ports, environment: &BTreeMap<String, String>) -> String {
     let edge = url(ports.edge);
     let mut settings = keys.edge_settings();
     settings.push(("NEXUS_ALLOWED_ORIGINS", edge.clone()));
@@ -70,6 +70,14 @@ pub fn edge_settings(keys: &Keys, ports: &Ports) -> String {
     settings.push(("NEXUS_PUBLIC_URL_EU", edge));
     settings.push(("VOICE_URL_US", format!("ws://127.0.0.1:{}", ports.us.voice)));
     settings.push(("VOICE_URL_EU", format!("ws://127.0.0.1:{}", ports.eu.voice)));
+    for name in ["TWILIO_AUTH_TOKEN_US", "TWILIO_AUTH_TOKEN_EU"] {
+        // A real account's, or the simulated telephone company's.
+        let token = environment.get(name).filter(|token| !token.is_empty());
+        settings.push((name, token.unwrap_or(&keys.twilio).clone()));
+    }
+    for name in ["TWILIO_ACCOUNT_SID_US", "TWILIO_ACCOUNT_SID_EU"] {
+        settings.extend(environment.get(name).map(|sid| (name, sid.clone())));
+    }
     let mut text = String::new();
     for (name, value) in settings {
         let _ = writeln!(text, "{name}='{value}'");
@@ -136,7 +144,7 @@ impl System {
                 .map_err(|error| Fault::of(&format!("{} cannot be made", dir.display()), &error))?;
         }
         let vars = plan.state.join("edge.vars");
-        fs::write(&vars, edge_settings(&keys, &plan.ports))
+        fs::write(&vars, edge_settings(&keys, &plan.ports, &plan.environment))
             .map_err(|error| Fault::of(&format!("{} cannot be written", vars.display()), &error))?;
         let stand_ins = PerCell::try_new(|cell| plan.start_stand_ins(cell))?;
         let edge = node.serve_edge(ServeEdge {

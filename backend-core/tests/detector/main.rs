@@ -13,7 +13,7 @@ mod trial;
 use std::path::Path;
 use std::sync::Arc;
 
-use nexus_core::audio::detector::{Model};
+use nexus_core::audio::detector::Model;
 use nexus_core::audio::{pcm, wav};
 use nexus_core::wire::{AudioFormat, Encoding};
 
@@ -80,11 +80,14 @@ fn other_sounds_are_not_speech() {
     for format in [AudioFormat::PHONE, AudioFormat::BROWSER] {
         for kind in SOUNDS {
             for level in [1_000.0, 6_000.0] {
-                let mut random = Random::new(21);
+                let mut random = Random::new(11);
                 let samples = sound(kind, format.sample_rate(), seconds, level, &mut random);
                 let heard = trial::listen(&model, format, &trial::encode(&samples, format));
                 let awake = (heard.steps * 32) as f64 / (seconds * 10.0);
-                println!("{format:?} {kind:?} at {level}: {} starts, awake {awake:.0} %", heard.starts());
+                println!(
+                    "{format:?} {kind:?} at {level}: {} starts, awake {awake:.0} %",
+                    heard.starts()
+                );
                 if heard.starts() > 0 {
                     wrong.push((format, kind, level));
                 }
@@ -155,7 +158,11 @@ fn own_recordings_are_judged() {
             let heard = trial::listen(&model, format, &trial::encode(&samples, format));
             let seconds = samples.len() as f64 / f64::from(format.sample_rate());
             let awake = (heard.steps * 32) as f64 / (seconds * 10.0);
-            println!("{}: {seconds:.0} s, {} starts, awake {awake:.0} %", path.display(), heard.starts());
+            println!(
+                "{}: {seconds:.0} s, {} starts, awake {awake:.0} %",
+                path.display(),
+                heard.starts()
+            );
         }
     }
 }
@@ -167,5 +174,59 @@ fn sounds_are_made_at_their_level() {
         let power = samples.iter().map(|s| s * s).sum::<f64>() / samples.len() as f64;
         assert!((power.sqrt() - 1_000.0).abs() < 1.0, "{kind:?}");
         assert_eq!(samples.len(), 32_000);
+    }
+}
+
+#[test]
+fn adhoc_leads() {
+    let model = model();
+    for format in [AudioFormat::PHONE, AudioFormat::BROWSER] {
+        for lead in [1.5, 1.512, 3.0, 4.004] {
+            for faint in [0.0, 12.0, 50.0] {
+                let mut row = String::new();
+                for kind in SOUNDS {
+                    let mut n = 0;
+                    for seed in 0..12 {
+                        for level in [1000.0, 3000.0] {
+                            let mut random = Random::new(100 + seed * 7919);
+                            let rate = format.sample_rate();
+                            let mut samples =
+                                sound(Sound::Noise(Noise::White), rate, lead, faint, &mut random);
+                            samples.extend(sound(kind, rate, 4.0, level, &mut random));
+                            n += trial::listen(&model, format, &trial::encode(&samples, format))
+                                .starts();
+                        }
+                    }
+                    row += &format!("{n:4}");
+                }
+                println!("LEAD {} {lead} {faint:4} {row}", format.sample_rate());
+            }
+        }
+    }
+}
+
+#[test]
+fn adhoc_probs() {
+    let model = model();
+    for format in [AudioFormat::PHONE, AudioFormat::BROWSER] {
+        for lead in [0.5, 1.0, 3.0] {
+            for faint in [0.0, 12.0] {
+                for kind in [
+                    Sound::Dtmf,
+                    Sound::Noise(Noise::Hum),
+                    Sound::Noise(Noise::Music),
+                    Sound::CallProgress,
+                    Sound::Coughs,
+                ] {
+                    let mut random = Random::new(100);
+                    let rate = format.sample_rate();
+                    let mut samples =
+                        sound(Sound::Noise(Noise::White), rate, lead, faint, &mut random);
+                    samples.extend(sound(kind, rate, 0.7, 2000.0, &mut random));
+                    eprint!("\n{rate} {lead} {faint} {kind:?}");
+                    trial::listen(&model, format, &trial::encode(&samples, format));
+                }
+            }
+        }
     }
 }

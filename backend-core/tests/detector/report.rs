@@ -33,8 +33,7 @@ impl Report {
         self.end_error.extend_from_slice(&other.end_error);
     }
 
-    pub const HEAD: &str =
-        "clips missed false awake  start p50  p95    end p50  p95   start time p5 p50 p95   end time p5 p50 p95";
+    pub const HEAD: &str = "clips missed false awake  start p50  p95    end p50  p95   start time p5 p50 p95   end time p5 p50 p95";
 }
 
 /// The value below which `share` of the values lie.
@@ -55,7 +54,13 @@ impl fmt::Display for Report {
         write!(f, "      {:5.0} {:4.0}", at(start, 0.5), at(start, 0.95))?;
         write!(f, "    {:5.0} {:4.0}", at(end, 0.5), at(end, 0.95))?;
         for error in [&self.start_error, &self.end_error] {
-            write!(f, "       {:5.0} {:4.0} {:4.0}", at(error, 0.05), at(error, 0.5), at(error, 0.95))?;
+            write!(
+                f,
+                "       {:5.0} {:4.0} {:4.0}",
+                at(error, 0.05),
+                at(error, 0.5),
+                at(error, 0.95)
+            )?;
         }
         Ok(())
     }

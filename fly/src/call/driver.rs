@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nexus_core::agent::AgentSnapshot;
+use nexus_core::audio::detector::{Detection, Detector, DetectorSettings};
 use nexus_core::call::EndReason;
 use nexus_core::conversation::{Action, Conversation, Event, ReplyId};
 use nexus_core::id::CallId;
@@ -100,6 +101,9 @@ pub struct Call {
     format: AudioFormat,
     clock: CallClock,
     transcriber: Transcriber,
+    /// None: a line whose rate it cannot use, of which there is none.
+    detector: Option<Detector>,
+    detections: Vec<Detection>,
     voice: Voice,
     model: Option<ModelReply>,
     playout: Playout,
@@ -157,9 +161,16 @@ impl Call {
     /// A call that has been claimed.
     pub fn new(parts: Parts) -> Box<Self> {
         let now = Instant::now();
+        let turn = &parts.snapshot.settings.turn;
+        let heed = DetectorSettings {
+            min_speech_ms: turn.interruption_ms(),
+            ..DetectorSettings::default()
+        };
         let records = parts.snapshot.settings.recording.enabled;
         Box::new(Self {
             recorder: records.then(|| Recorder::new(parts.format, parts.clock.now())),
+            detector: Detector::new(Arc::clone(&parts.app.detector), parts.format, heed).ok(),
+            detections: Vec::new(),
             playout: Playout::new(parts.format),
             app: parts.app,
             id: parts.id,
@@ -204,7 +215,7 @@ impl Call {
             match self.wake().await {
                 Wake::Control(control) => self.controlled(control),
                 Wake::Client(input) => self.client_did(input),
-                Wake::Transcriber(event) => self.tell(event),
+                Wake::Transcriber(event) => self.transcriber_said(event),
                 Wake::Voice(event) => self.voice_said(event),
                 Wake::Model(event) => self.model_said(event),
                 Wake::Tick => self.tick(),

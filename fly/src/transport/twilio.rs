@@ -49,23 +49,25 @@ impl TwilioLine {
 
     /// What the telephone does next. Safe to cancel.
     pub async fn next(&mut self) -> FromClient {
-        match self.peer.next().await {
-            Ok(Frame::Text(text)) => self.frame(&text),
-            Ok(Frame::Binary(_)) => violation("binary", "all frames of a stream are text"),
-            Err(instead) => instead,
+        loop {
+            return match self.peer.next().await {
+                Ok(Frame::Text(text)) => match FromTwilio::parse(&text) {
+                    // It says nothing that `start` does not.
+                    Ok(FromTwilio { event: StreamEvent::Connected { .. }, .. }) => continue,
+                    Ok(frame) => self.frame(frame),
+                    Err(MediaError::Malformed) => {
+                        violation("bad_message", "the frame is no JSON object of Media Streams")
+                    }
+                    Err(_) => violation("bad_message", "the frame lacks what its event needs"),
+                },
+                Ok(Frame::Binary(_)) => violation("binary", "all frames of a stream are text"),
+                Err(instead) => instead,
+            };
         }
     }
 
-    fn frame(&mut self, text: &str) -> FromClient {
-        let frame = match FromTwilio::parse(text) {
-            Ok(frame) => frame,
-            Err(MediaError::Malformed) => {
-                return violation("bad_message", "the frame is no JSON object of Media Streams");
-            }
-            Err(_) => return violation("bad_message", "the frame lacks what its event needs"),
-        };
+    fn frame(&mut self, frame: FromTwilio<'_>) -> FromClient {
         let event = match frame.event {
-            StreamEvent::Connected { .. } => return FromClient::Ignored("connected"),
             StreamEvent::Unknown => return FromClient::Ignored("unknown_event"),
             StreamEvent::Start(start) => return self.start(&start),
             event => event,

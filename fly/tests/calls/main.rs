@@ -8,9 +8,13 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod barge_in;
 mod conversation;
 mod delivery;
 mod edge;
+mod office;
+mod phone;
+mod phone_refusals;
 mod refusals;
 mod scene;
 mod voice;

@@ -18,7 +18,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_a
 use super::edge::LIMIT;
 use super::scene::{KID, Scene, ticket_key};
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 const START: &str = r#"{"type":"start"}"#;
 
@@ -45,12 +45,12 @@ fn token(scene: &Scene) -> String {
     scene.ticket(call).sign(KID, &ticket_key()).unwrap()
 }
 
-async fn text(socket: &mut Socket, text: &str) {
+pub(crate) async fn text(socket: &mut Socket, text: &str) {
     socket.send(Message::text(text)).await.unwrap();
 }
 
 /// The error's code, if one came, and the close code.
-async fn closed(socket: &mut Socket) -> (Option<String>, Option<u16>) {
+pub(crate) async fn closed(socket: &mut Socket) -> (Option<String>, Option<u16>) {
     let mut error = None;
     let read = async {
         while let Some(message) = socket.next().await {

@@ -133,6 +133,18 @@ impl Scene {
         }
     }
 
+    /// What Prometheus would be told.
+    pub(crate) async fn metrics(&self) -> String {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let mut socket =
+            tokio::net::TcpStream::connect(self.server.metrics_address()).await.unwrap();
+        let request = b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        socket.write_all(request).await.unwrap();
+        let mut text = String::new();
+        socket.read_to_string(&mut text).await.unwrap();
+        text
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("ws://{}/v1/voice", self.server.address())
     }

@@ -160,7 +160,7 @@ async fn read_of_one_part_gives_its_range<S: Subject>(subject: &S) -> Outcome {
     let bytes = pattern(8, 50_000);
     subject.objects().put(&key, bytes.clone(), "audio/wav").await?;
     for (offset, length) in [(0, 50_000), (0, 1), (49_999, 1), (1, 49_999), (12_345, 20_000)] {
-        let parts = vec![Part { key: key.clone(), offset, length }];
+        let parts = vec![Part::Stored { key: key.clone(), offset, length }];
         let stream = subject.objects().read(Bytes::new(), parts).await?;
         let seen = subject.collect(stream).await.map_err(super::Failure)?;
         same(&format!("{offset}+{length}"), &seen, &slice(&bytes, offset, length))?;
@@ -181,7 +181,12 @@ async fn read_stitches_head_and_parts<S: Subject>(subject: &S) -> Outcome {
         let offset = if size == 160_000 { u64::from(seed) * 11 } else { 0 };
         let length = size as u64 - offset - u64::from(seed == 14);
         wanted.extend_from_slice(&slice(&bytes, offset, length));
-        parts.push(Part { key, offset, length });
+        parts.push(Part::Stored { key, offset, length });
+        // Silence between two of them, longer than one chunk of it.
+        if seed == 12 {
+            parts.push(Part::Fill { byte: 0xFF, length: 100_001 });
+            wanted.resize(wanted.len() + 100_001, 0xFF);
+        }
     }
     let stream = subject.objects().read(head, parts.clone()).await?;
     same("with a head", &subject.collect(stream).await.map_err(super::Failure)?, &wanted)?;
@@ -199,7 +204,7 @@ async fn read_of_a_head_alone_gives_the_head<S: Subject>(subject: &S) -> Outcome
 async fn read_of_a_missing_first_object_is_missing<S: Subject>(subject: &S) -> Outcome {
     let there = key("there");
     subject.objects().put(&there, pattern(21, 100), "audio/basic").await?;
-    let part = |key: String| Part { key, offset: 0, length: 100 };
+    let part = |key: String| Part::Stored { key, offset: 0, length: 100 };
     let absent = key("never written");
     let alone = subject.objects().read(Bytes::new(), vec![part(absent.clone())]).await;
     ensure(matches!(alone, Err(ObjectError::Missing)), || "alone: no error".to_owned())?;
@@ -211,7 +216,7 @@ async fn read_of_a_missing_first_object_is_missing<S: Subject>(subject: &S) -> O
 async fn read_breaks_off_at_a_missing_later_object<S: Subject>(subject: &S) -> Outcome {
     let there = key("there");
     subject.objects().put(&there, pattern(22, 100), "audio/basic").await?;
-    let part = |key: String| Part { key, offset: 0, length: 100 };
+    let part = |key: String| Part::Stored { key, offset: 0, length: 100 };
     let parts = vec![part(there), part(key("never written"))];
     // An implementation that has all at hand may say so at once.
     let Ok(stream) = subject.objects().read(Bytes::new(), parts).await else { return Ok(()) };

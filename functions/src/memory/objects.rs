@@ -73,9 +73,14 @@ impl Objects for MemoryObjects {
         let objects = self.0.borrow();
         let mut all = BytesMut::from(&head[..]);
         for part in parts {
-            let object = objects.get(&part.key).ok_or(ObjectError::Missing)?;
-            let range = part.offset as usize..(part.offset + part.length) as usize;
-            all.extend_from_slice(object.get(range).ok_or(ObjectError::Missing)?);
+            match part {
+                Part::Stored { key, offset, length } => {
+                    let object = objects.get(&key).ok_or(ObjectError::Missing)?;
+                    let range = offset as usize..(offset + length) as usize;
+                    all.extend_from_slice(object.get(range).ok_or(ObjectError::Missing)?);
+                }
+                Part::Fill { byte, length } => all.resize(all.len() + length as usize, byte),
+            }
         }
         Ok(all.freeze())
     }

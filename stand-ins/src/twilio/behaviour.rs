@@ -69,6 +69,8 @@ pub struct Behaviour {
     pub dial: DialOutcome,
     /// Who is called through the REST API.
     pub callee: Callee,
+    /// Keep no audio of new calls, which under load would fill the memory.
+    pub discard_audio: bool,
 }
 
 /// `phone` in `POST /control`. What is left out stays as it is.

@@ -197,7 +197,8 @@ impl Exchange {
 
     fn begin(&self, call: Call, commands: mpsc::UnboundedReceiver<Command>, plan: Plan) -> Line {
         let call = Arc::new(call);
-        let board = Board::new(LineState::new());
+        let discard_audio = self.network.behaviour().discard_audio;
+        let board = Board::new(LineState::new(discard_audio));
         let mut calls = self.network.calls();
         calls.push_back(Arc::clone(&call));
         if calls.len() > CALLS_MAX {

@@ -176,10 +176,11 @@ pub(super) struct LineState {
     pub(super) ended: Option<CallStatus>,
     /// The call is over and every status callback was delivered.
     pub(super) settled: bool,
+    discard_audio: bool,
 }
 
 impl LineState {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(discard_audio: bool) -> Self {
         Self {
             placed: Instant::now(),
             events: Vec::new(),
@@ -191,6 +192,7 @@ impl LineState {
             answered_ms: None,
             ended: None,
             settled: false,
+            discard_audio,
         }
     }
 
@@ -217,6 +219,10 @@ impl LineState {
         let passed = self.playout.play(count);
         for name in &passed {
             self.see(Event::MarkEchoed { name: name.clone() });
+        }
+        if self.discard_audio {
+            self.said.clear();
+            self.playout.forget();
         }
         (frame, passed)
     }
@@ -301,20 +307,29 @@ impl Line {
         limit: Duration,
         mut wanted: impl FnMut(&Event) -> bool,
     ) -> Result<Seen, LineError> {
-        let mut next = self.cursor;
-        let search = |line: &mut LineState| find_next(&line.events, &mut next, &mut wanted);
-        let seen = self.until(what, limit, search).await?;
-        self.cursor = next;
-        Ok(seen)
+        self.find(what, limit, |seen| wanted(&seen.event).then(|| seen.clone())).await
     }
 
     /// Waits for the next stream to open; its SID.
     pub async fn wait_for_stream(&mut self, limit: Duration) -> Result<String, LineError> {
-        let started = |event: &Event| matches!(event, Event::StreamStarted { .. });
-        match self.wait_for("a stream", limit, started).await?.event {
-            Event::StreamStarted { stream_sid } => Ok(stream_sid),
-            _ => Ok(String::new()),
-        }
+        let started = |seen: &Seen| match &seen.event {
+            Event::StreamStarted { stream_sid } => Some(stream_sid.clone()),
+            _ => None,
+        };
+        self.find("a stream", limit, started).await
+    }
+
+    async fn find<T>(
+        &mut self,
+        what: &str,
+        limit: Duration,
+        mut wanted: impl FnMut(&Seen) -> Option<T>,
+    ) -> Result<T, LineError> {
+        let mut next = self.cursor;
+        let search = |line: &mut LineState| find_next(&line.events, &mut next, &mut wanted);
+        let found = self.until(what, limit, search).await?;
+        self.cursor = next;
+        Ok(found)
     }
 
     /// Waits until at least `ms` of the application's audio have been heard since now.

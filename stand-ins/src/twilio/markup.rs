@@ -114,16 +114,11 @@ impl FromStr for Markup {
         if root.tag_name().name() != "Response" {
             return Err(MarkupError("the root element is not Response".to_owned()));
         }
-        let mut markup = Self::default();
-        let reader = &mut markup.warnings;
-        let mut verbs = Vec::new();
-        let mut reader = verbs::Reader::new(reader);
+        let mut reader = verbs::Reader::default();
         reader.attributes(root, &[]);
-        for element in reader.elements(root) {
-            verbs.extend(reader.verb(element));
-        }
-        markup.verbs = verbs;
-        Ok(markup)
+        let verbs = reader.elements(root).into_iter().filter_map(|element| reader.verb(element));
+        let verbs = verbs.collect();
+        Ok(Self { verbs, warnings: reader.into_warnings() })
     }
 }
 

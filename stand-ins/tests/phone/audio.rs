@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use nexus_stand_ins::twilio::Event;
+use nexus_stand_ins::twilio::{Event, Exchange};
 use nexus_stand_ins::words::{hear, speak, text_of};
 
-use crate::application::{Application, LIMIT, Reply};
+use crate::application::{Application, LIMIT, Reply, account};
 use crate::media_server::{MediaServer, audio_of};
 
 #[tokio::test]
@@ -54,13 +54,13 @@ async fn marks_are_echoed_when_their_audio_has_been_heard() {
     server.mark("second").await;
     assert_eq!(server.marks(1).await, ["first"]);
     let at = begin.elapsed().as_millis() as u64;
-    assert!((first - 20..first + 500).contains(&at), "{at} ms for {first} ms");
+    assert!((first - 20..first + 5_000).contains(&at), "{at} ms for {first} ms");
     assert_eq!(server.marks(1).await, ["second"]);
     let at = begin.elapsed().as_millis() as u64;
     let both = first + second;
-    assert!((both - 20..both + 500).contains(&at), "{at} ms for {both} ms");
+    assert!((both - 20..both + 5_000).contains(&at), "{at} ms for {both} ms");
     assert_eq!(line.heard_words(), "one two three");
-    assert!((both - 100..=both).contains(&line.queued_max_ms()), "{}", line.queued_max_ms());
+    assert!((second..=both).contains(&line.queued_max_ms()), "{}", line.queued_max_ms());
 }
 
 #[tokio::test]
@@ -71,7 +71,7 @@ async fn a_clear_drops_what_is_queued_and_echoes_every_pending_mark() {
     let mut server = media.start().await;
     let first = server.say("one ").await;
     server.mark("a").await;
-    let second = server.say("two ").await;
+    let second = server.say("two and many more words that nobody will ever hear ").await;
     server.mark("b").await;
     server.say("three ").await;
     server.mark("c").await;
@@ -85,7 +85,7 @@ async fn a_clear_drops_what_is_queued_and_echoes_every_pending_mark() {
     else {
         panic!("no clear")
     };
-    assert!(dropped_ms > first, "{dropped_ms}");
+    assert!(dropped_ms > first, "{dropped_ms} of {second}");
     server.say("four ").await;
     server.mark("d").await;
     assert_eq!(server.marks(1).await, ["d"]);
@@ -122,4 +122,18 @@ async fn recordings_are_played_at_any_rate() {
     });
     server.hear("good morning").await;
     playing.await.unwrap().hang_up();
+}
+
+#[tokio::test]
+async fn under_load_no_audio_is_kept() {
+    let (application, media) = (Application::start().await, MediaServer::bind().await);
+    application.on("/voice", Reply::twiml(media.connect()));
+    let exchange = Exchange::new(account()).unwrap();
+    exchange.behave(|behaviour| behaviour.discard_audio = true);
+    let line = application.call(&exchange);
+    let mut server = media.start().await;
+    server.say("one ").await;
+    server.mark("a").await;
+    assert_eq!(server.marks(1).await, ["a"]);
+    assert_eq!((line.heard().len(), line.said().len()), (0, 0));
 }

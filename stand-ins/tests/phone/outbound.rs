@@ -122,7 +122,10 @@ async fn calls_that_nobody_answers_end_as_they_should() {
         (Answer::Failed, CallStatus::Failed, 2),
     ] {
         let (api, application) = (Api::start().await, Application::start().await);
-        api.stand_ins.exchange().behave(|behaviour| behaviour.callee.answer = answer);
+        api.stand_ins.exchange().behave(|behaviour| {
+            behaviour.callee.answer = answer;
+            behaviour.callee.ring_ms = 0;
+        });
         let url = application.url("/status");
         let mut pairs =
             vec![("To", TO), ("From", FROM), ("Twiml", "<Response/>"), ("Timeout", "0")];

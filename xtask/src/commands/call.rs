@@ -34,7 +34,11 @@ pub(crate) fn run(flags: &Call) -> Result<(), Fault> {
     let api = demo::account(&edge, &keys.demo_password)?;
     let agent = demo::agent(&api)?;
     let out = flags.out.clone().unwrap_or_else(|| PathBuf::from("agent.wav"));
-    let placed = demo::place(&api, &agent, &servers, &say, &out)?;
+    let placed = if flags.phone {
+        demo::place_phone(&api, &agent, &servers, &edge, &keys.twilio, &say, &out)?
+    } else {
+        demo::place(&api, &agent, &servers, &say, &out)?
+    };
     println!("call {}", placed.id);
     up::show(&placed);
     println!("the agent's audio is in {}", out.display());

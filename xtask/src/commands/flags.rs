@@ -28,6 +28,8 @@ pub(crate) struct Up {
 pub(crate) struct Call {
     /// Audio to say.
     pub(crate) files: Vec<PathBuf>,
+    /// Over the simulated telephone company.
+    pub(crate) phone: bool,
     /// Words to say as tones.
     pub(crate) words: Vec<String>,
     /// Where the agent's audio goes.
@@ -98,6 +100,7 @@ pub(crate) fn call(parser: Parser) -> Result<Call, Fault> {
     each(parser, &mut ports, |name, parser| {
         match name {
             "say" => flags.files.push(parser.value()?.into()),
+            "phone" => flags.phone = true,
             "words" => flags.words.push(parser.value()?.string()?),
             "out" => flags.out = Some(parser.value()?.into()),
             _ => return Ok(false),

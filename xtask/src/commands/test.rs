@@ -129,7 +129,14 @@ fn add(counts: &mut Counts, summary: &str) {
 fn deny(root: &Path) -> Result<(), Fault> {
     let tool = deny_tool(root)?;
     let mut command = Command::new(tool);
-    command.current_dir(root).args(["--workspace", "--all-features", "check", "bans", "licenses", "sources"]);
+    command.current_dir(root).args([
+        "--workspace",
+        "--all-features",
+        "check",
+        "bans",
+        "licenses",
+        "sources",
+    ]);
     build::run("cargo deny", &mut command)
 }
 

@@ -21,7 +21,7 @@ const FALL_RATE: f32 = 0.25;
 const RISE_RATE: f32 = 0.03;
 /// Blocks without a rise after which the gate closes: 192 ms, in which the network's memory comes
 /// to rest in what it will see again when the gate opens.
-const QUIET_BLOCKS: u32 = 24;
+const QUIET_BLOCKS: u32 = 125;
 
 /// What a line's level is, compared with what it usually is.
 #[derive(Clone, Debug)]

@@ -197,9 +197,9 @@ impl Detector {
             samples: [0; SAMPLES_MAX],
             filled: 0,
             blocks: 0,
-            due: None,
+            due: Some(STEP_BLOCKS),
             gate: Gate::default(),
-            memory: match branch { Branch::Narrow => model.narrow.at_rest(), Branch::Wide => model.wide.at_rest() },
+            memory: Memory::default(),
             probability: 0.0,
             steps: 0,
             verdict: Verdict::new(settings),
@@ -269,11 +269,16 @@ impl Detector {
             Branch::Wide => self.model.wide.step(&mut self.memory, samples),
         };
         self.steps += 1;
+        if std::option_env!("DBG_P").is_some() {
+            eprint!(" {}:{:.2}", self.blocks * 8, self.probability);
+        }
         let loud_ms = u64::from(self.gate.loud_blocks_before(STEP_BLOCKS)) * BLOCK_MS;
         let end_ms = self.blocks * BLOCK_MS;
         out.extend(self.verdict.push(self.probability, end_ms, loud_ms.min(LOUD_MS_MAX)));
         // The memory stays as it is: what it knows of the noise is true when the gate opens again.
-        let is_at_rest = self.gate.is_quiet() && self.verdict.is_silent() && std::option_env!("NOGATE").is_none();
+        let is_at_rest = self.gate.is_quiet()
+            && self.verdict.is_silent()
+            && std::option_env!("NOGATE").is_none();
         self.due = (!is_at_rest).then_some(STEP_BLOCKS);
     }
 }

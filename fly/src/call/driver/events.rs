@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use bytes::Bytes;
+use nexus_core::audio::detector::Detection;
 use nexus_core::conversation::Event;
 use nexus_core::journal::What;
 use nexus_core::wire::ServerMessage;
@@ -62,9 +63,27 @@ impl Call {
         if let Some(recorder) = &mut self.recorder {
             recorder.caller(&audio, self.is_muted, now, &self.spool);
         }
-        if !self.is_muted {
-            self.transcriber.audio(audio, now);
+        if self.is_muted {
+            return;
         }
+        if let Some(detector) = &mut self.detector {
+            detector.push(&audio, &mut self.detections);
+        }
+        self.transcriber.audio(audio, now);
+        let starts = |detection: &Detection| matches!(detection, Detection::SpeechStarted { .. });
+        let has_started = self.detections.iter().any(starts);
+        self.detections.clear();
+        if has_started {
+            self.app.metrics.speech_starts_local.inc();
+            self.tell(Event::SpeechStarted);
+        }
+    }
+
+    pub(super) fn transcriber_said(&mut self, event: Event) {
+        if event == Event::SpeechStarted {
+            self.app.metrics.speech_starts_provider.inc();
+        }
+        self.tell(event);
     }
 
     fn client_gone(&mut self) {

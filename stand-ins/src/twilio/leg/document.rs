@@ -83,13 +83,11 @@ impl Leg {
     /// that is what is signed.
     pub(super) fn resolve(&self, url: &str) -> Option<String> {
         let is_web = |url: &Url| matches!(url.scheme(), "http" | "https");
-        match Url::parse(url) {
-            Ok(absolute) => is_web(&absolute).then(|| url.to_owned()),
-            Err(_) => {
-                let joined = Url::parse(&self.base).ok()?.join(url).ok()?;
-                is_web(&joined).then(|| joined.to_string())
-            }
+        if let Ok(absolute) = Url::parse(url) {
+            return is_web(&absolute).then(|| url.to_owned());
         }
+        let joined = Url::parse(&self.base).ok()?.join(url).ok()?;
+        is_web(&joined).then(|| joined.to_string())
     }
 }
 

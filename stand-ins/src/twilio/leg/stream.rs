@@ -155,12 +155,14 @@ impl Leg {
         let mut drops = network.switchboard.drops(Service::Twilio);
         loop {
             let over = tokio::select! {
+                // What the people do holds from the next frame on.
+                biased;
+                command = self.commands.recv() => session.obey(command),
+                () = drops.cut() => Some(Over::of(StreamEnd::Dropped)),
                 () = due(self.clock) => {
                     self.exchange(session);
                     None
                 }
-                command = self.commands.recv() => self.obey_on_stream(session, command),
-                () = drops.cut() => Some(Over::of(StreamEnd::Dropped)),
                 message = session.link.next(), if !session.frozen => self.take(session, message),
             };
             if let Some(over) = over {
@@ -189,31 +191,6 @@ impl Leg {
         }
         for name in passed {
             session.echo(name);
-        }
-    }
-
-    fn obey_on_stream(&self, session: &mut Session, command: Option<Command>) -> Option<Over> {
-        match command {
-            Some(Command::Press(digits)) => {
-                for digit in digits.chars() {
-                    let digit = StreamEvent::Dtmf(Digit(digit.to_string().into()));
-                    session.link.send(&session.stream_sid, &digit);
-                }
-                None
-            }
-            Some(Command::Freeze) => {
-                session.frozen = true;
-                None
-            }
-            Some(Command::CutStream) => Some(Over::of(StreamEnd::Dropped)),
-            Some(Command::HangUp) => Some(Over::stopped(Leave::End(CallStatus::Completed))),
-            Some(Command::End(status)) => Some(Over::stopped(Leave::End(status))),
-            Some(Command::Replace(script)) => {
-                Some(Over::stopped(Leave::Script(script, Form::default())))
-            }
-            Some(Command::Vanish) | None => {
-                Some(Over { end: StreamEnd::Dropped, leave: Some(Leave::Vanish) })
-            }
         }
     }
 
@@ -319,6 +296,32 @@ impl Leg {
 }
 
 impl Session {
+    /// What a command means while the stream is open.
+    fn obey(&mut self, command: Option<Command>) -> Option<Over> {
+        match command {
+            Some(Command::Press(digits)) => {
+                for digit in digits.chars() {
+                    let digit = StreamEvent::Dtmf(Digit(digit.to_string().into()));
+                    self.link.send(&self.stream_sid, &digit);
+                }
+                None
+            }
+            Some(Command::Freeze) => {
+                self.frozen = true;
+                None
+            }
+            Some(Command::CutStream) => Some(Over::of(StreamEnd::Dropped)),
+            Some(Command::HangUp) => Some(Over::stopped(Leave::End(CallStatus::Completed))),
+            Some(Command::End(status)) => Some(Over::stopped(Leave::End(status))),
+            Some(Command::Replace(script)) => {
+                Some(Over::stopped(Leave::Script(script, Form::default())))
+            }
+            Some(Command::Vanish) | None => {
+                Some(Over { end: StreamEnd::Dropped, leave: Some(Leave::Vanish) })
+            }
+        }
+    }
+
     fn echo(&mut self, name: String) {
         let mark = StreamEvent::Mark { name: name.into() };
         if !self.frozen {

@@ -33,13 +33,14 @@ const NUMBER_ATTRIBUTES: &[&str] = &[
 const STREAM_ATTRIBUTES: &[&str] =
     &["name", "statusCallback", "statusCallbackMethod", "track", "url"];
 
-pub(super) struct Reader<'w> {
-    warnings: &'w mut Vec<String>,
+#[derive(Default)]
+pub(super) struct Reader {
+    warnings: Vec<String>,
 }
 
-impl<'w> Reader<'w> {
-    pub(super) const fn new(warnings: &'w mut Vec<String>) -> Self {
-        Self { warnings }
+impl Reader {
+    pub(super) fn into_warnings(self) -> Vec<String> {
+        self.warnings
     }
 
     fn warn(&mut self, element: Node<'_, '_>, what: &str) {
