@@ -5,6 +5,7 @@ use http::StatusCode;
 use nexus_core::agent::{AgentSettings, AgentSnapshot, SnapshotHash};
 use nexus_core::id::{AgentId, OrgId};
 use nexus_core::time::{Timestamp, UnixMs};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
@@ -13,7 +14,7 @@ use crate::exchange::{Answer, Incoming, parse_json};
 use crate::idempotency::Key;
 use crate::identity::Person;
 use crate::page::Page;
-use crate::port::{RequestBody, Rows, Sql, SqlError, World};
+use crate::port::{Answers, RequestBody, Sql, SqlError, World};
 use crate::store::agents::{self, AgentRow, NewVersion, VersionRow};
 
 /// How often a patch is tried anew on a version that has become current in the meantime.
@@ -116,7 +117,7 @@ impl Draft {
 
 async fn row(sql: &impl Sql, org: OrgId, agent: AgentId) -> Result<Option<AgentRow>, Problem> {
     let rows = sql.batch(vec![agents::get(org, agent)]).await?;
-    Ok(rows.first().map(Rows::first).transpose()?.flatten())
+    Ok(rows.row(0)?)
 }
 
 /// The version that a new call of `agent` runs on.
@@ -139,7 +140,7 @@ pub(crate) async fn list<B, T>(
     let page = Page::of(request)?;
     let statement = agents::list(person.org, page.after.as_deref(), page.fetch());
     let rows = sql.batch(vec![statement]).await?;
-    let rows: Vec<AgentRow> = rows.first().map(Rows::read).transpose()?.unwrap_or_default();
+    let rows: Vec<AgentRow> = rows.rows(0)?;
     let views: Result<Vec<_>, _> = rows.iter().map(AgentView::of).collect();
     Answer::json(StatusCode::OK, &page.list(views?, |agent| agent.id.to_string()))
 }
@@ -243,7 +244,7 @@ pub(crate) async fn patch<W: World>(
             Err(SqlError::Conflict) => continue,
             rows => rows?,
         };
-        if let Some(advanced) = rows.get(1).map(Rows::first::<Advanced>).transpose()?.flatten() {
+        if let Some(advanced) = rows.row::<Advanced>(1)? {
             return Answer::json(StatusCode::OK, &draft.into_view(advanced.created_at, now));
         }
     }
@@ -258,14 +259,8 @@ pub(crate) async fn delete<W: World>(
     agent: AgentId,
 ) -> Result<Answer<W::Stream>, Problem> {
     let rows = sql.batch(vec![agents::delete(person.org, agent, world.now())]).await?;
-    let deleted: Option<Deleted> = rows.first().map(Rows::first).transpose()?.flatten();
+    let deleted: Option<IgnoredAny> = rows.row(0)?;
     deleted.map(|_| Answer::no_content()).ok_or_else(Problem::not_found)
-}
-
-#[derive(Deserialize)]
-struct Deleted {
-    #[expect(dead_code, reason = "that there is one is the answer")]
-    id: AgentId,
 }
 
 /// `GET /api/agents/{id}/versions`.
@@ -284,9 +279,9 @@ pub(crate) async fn versions<B, T>(
             agents::versions(person.org, agent, before, page.fetch()),
         ])
         .await?;
-    let there: Option<AgentRow> = rows.first().map(Rows::first).transpose()?.flatten();
+    let there: Option<AgentRow> = rows.row(0)?;
     there.ok_or_else(Problem::not_found)?;
-    let rows: Vec<VersionRow> = rows.get(1).map(Rows::read).transpose()?.unwrap_or_default();
+    let rows: Vec<VersionRow> = rows.rows(1)?;
     let view = |row: VersionRow| {
         Ok(AgentVersionView {
             id: agent,

@@ -22,7 +22,7 @@ use crate::error::{Kind, Problem};
 use crate::exchange::Answer;
 use crate::identity::{self, ACCESS_SECONDS, Person};
 use crate::orgs::OrgView;
-use crate::port::{CellStores, Level, Rows, Sql, World};
+use crate::port::{Answers, CellStores, Level, Sql, World};
 use crate::store::accounts::{AccountRow, NewAccount};
 use crate::store::directory::Place;
 use crate::store::sessions::{Ended, Holder};
@@ -131,10 +131,6 @@ fn email(text: &str) -> Result<Email, Problem> {
     Email::try_from(text).map_err(|error| Problem::invalid("email", error.to_string()))
 }
 
-fn first<T: serde::de::DeserializeOwned>(rows: &[Rows], at: usize) -> Result<Option<T>, Problem> {
-    Ok(rows.get(at).map(Rows::first).transpose()?.flatten())
-}
-
 /// `POST /api/auth/register`, in the steps that the directory and the cell need to agree without a
 /// common transaction: take the address, write the account, confirm the address. What an
 /// interruption leaves is unreachable, and the next try takes the address over.
@@ -178,7 +174,7 @@ async fn enrol<W: World>(
     };
     let reserve = directory::reserve(h, stores.cell, reg, now);
     let rows = world.directory().batch(with_stir(reserve)).await?;
-    let ours = first::<Registration>(&rows, 0)?.is_some();
+    let ours = rows.row::<Registration>(0)?.is_some();
     if ours {
         stores.sql.batch(accounts::insert(&account).to_vec()).await?;
     } else {
@@ -189,7 +185,7 @@ async fn enrol<W: World>(
         stores.sql.batch(batch).await?;
     }
     let rows = world.directory().batch(with_stir(directory::confirm(h, reg, now))).await?;
-    let confirmed = first::<Registration>(&rows, 0)?.is_some();
+    let confirmed = rows.row::<Registration>(0)?.is_some();
     if ours && !confirmed {
         stores.sql.batch(accounts::remove(reg).to_vec()).await?;
     }
@@ -215,13 +211,13 @@ pub(crate) async fn login<W: World>(
     let rows = world.directory().batch(vec![directory::find(&hash.text())]).await?;
     let now = world.now();
     // An unknown address goes the same way: to its decoy cell, to a registration that is not there.
-    let place = first::<Place>(&rows, 0)?.unwrap_or_else(|| Place {
+    let place = rows.row::<Place>(0)?.unwrap_or_else(|| Place {
         cell: hash.decoy_cell(),
         reg: RegistrationId::new(now, world.random()),
     });
     let stores = identity::stores_of(world, place.cell)?;
     let rows = stores.sql.batch(vec![accounts::by_registration(place.reg)]).await?;
-    let account = first::<AccountRow>(&rows, 0)?;
+    let account = rows.row::<AccountRow>(0)?;
     let stored = account.as_ref().map(|account| account.password.as_str());
     let verdict = password::verify(world, &password, stored).await;
     let Some(account) = account.filter(|_| verdict != Verdict::Wrong) else {
@@ -278,10 +274,10 @@ pub(crate) async fn refresh<W: World>(
     let now = world.now();
     let statements = sessions::rotate(&old.hash(), &new.hash(), &times(now));
     let rows = stores.sql.batch(statements).await?;
-    if let Some(ended) = first::<Ended>(&rows, 3)? {
+    if let Some(ended) = rows.row::<Ended>(3)? {
         world.log(Level::Warn, "refresh_token_reused", "", &ended.id.to_string());
     }
-    let holder = first::<Holder>(&rows, 4)?.ok_or_else(refused)?;
+    let holder = rows.row::<Holder>(4)?.ok_or_else(refused)?;
     Answer::json(StatusCode::OK, &tokens(world, new, holder, now)?)
 }
 
@@ -301,6 +297,6 @@ pub(crate) async fn logout<W: World>(
 pub(crate) async fn me<T>(sql: &impl Sql, person: &Person) -> Result<Answer<T>, Problem> {
     let statement = accounts::by_session(person.org, person.user, person.session);
     let rows = sql.batch(vec![statement]).await?;
-    let account = first::<AccountRow>(&rows, 0)?.ok_or_else(identity::refused)?;
+    let account = rows.row::<AccountRow>(0)?.ok_or_else(identity::refused)?;
     Answer::json(StatusCode::OK, &Who::of(account, person.cell))
 }

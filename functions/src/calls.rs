@@ -21,7 +21,7 @@ use crate::idempotency::Key;
 use crate::identity::Person;
 use crate::opening::VoiceView;
 use crate::page::{List, Page};
-use crate::port::{CellStores, Objects, RequestBody, Sql, SqlError, World};
+use crate::port::{Answers, CellStores, Objects, RequestBody, Sql, SqlError, World};
 use crate::recordings::RecordingView;
 use crate::store::calls::CallRow;
 use crate::store::{calls, journal};
@@ -139,7 +139,7 @@ impl CallView {
 /// One call of the organisation, or 404.
 pub(crate) async fn row(sql: &impl Sql, org: OrgId, call: CallId) -> Result<CallRow, Problem> {
     let rows = sql.batch(vec![calls::get(org, call)]).await?;
-    let row = rows.first().map(calls::row).transpose()?.flatten();
+    let row = rows.row::<CallRow>(0)?;
     row.ok_or_else(Problem::not_found)
 }
 
@@ -219,7 +219,7 @@ pub(crate) async fn create<W: World>(
         }
         rows => rows?,
     };
-    let row = rows.last().map(calls::row).transpose()?.flatten();
+    let row = rows.last_row::<CallRow>()?;
     let row = row.ok_or_else(|| Problem::internal("a new call is not there"))?;
     created(world, person, row)
 }
@@ -274,8 +274,8 @@ pub(crate) async fn list<S: Sql, B, T>(
     let page = Page::of(request)?;
     let statement = calls::list(person.org, page.after.as_deref(), page.fetch());
     let rows = sql.batch(vec![statement]).await?;
-    let rows = rows.first().map(crate::port::Rows::read::<CallRow>).transpose()?;
-    let views: Result<Vec<_>, _> = rows.unwrap_or_default().into_iter().map(CallView::of).collect();
+    let rows = rows.rows::<CallRow>(0)?;
+    let views: Result<Vec<_>, _> = rows.into_iter().map(CallView::of).collect();
     Answer::json(StatusCode::OK, &page.list(views?, |call| call.id.to_string()))
 }
 
@@ -299,7 +299,7 @@ pub(crate) async fn end<W: World>(
     let mut batch = calls::end_requested(person.org, call, EndReason::Api, world.now()).to_vec();
     batch.push(calls::get(person.org, call));
     let rows = sql.batch(batch).await?;
-    let row = rows.last().map(calls::row).transpose()?.flatten().ok_or_else(Problem::not_found)?;
+    let row = rows.last_row::<CallRow>()?.ok_or_else(Problem::not_found)?;
     Answer::json(StatusCode::OK, &CallView::of(row)?)
 }
 
@@ -311,12 +311,9 @@ async fn entries<S: Sql, O: Objects>(
 ) -> Result<Vec<EpochEntry>, Problem> {
     // One batch: a call that is sealed between two questions would seem to have no entries.
     let rows = stores.sql.batch(vec![calls::get(org, call), journal::all(call)]).await?;
-    let [row, live] = rows.as_slice() else {
-        return Err(SqlError::Malformed("two answers were asked for".to_owned()).into());
-    };
-    let row = calls::row(row)?.ok_or_else(Problem::not_found)?;
+    let row = rows.row::<CallRow>(0)?.ok_or_else(Problem::not_found)?;
     if row.sealed_at.is_none() {
-        return Ok(journal::entries(live)?.0);
+        return Ok(journal::entries(rows.rows(1)?)?);
     }
     match stores.objects.get(&journal_key(org, call)).await? {
         Some(bytes) => serde_json::from_slice(&bytes).map_err(|e| corrupt(&e)),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Problem;
 use crate::exchange::{Answer, Incoming};
-use crate::port::{CellStores, Objects, Rows, Sql, World};
+use crate::port::{Answers, CellStores, Objects, Sql, World};
 use crate::sql::sql;
 use crate::store::servers;
 use nexus_core::cell::Cell;
@@ -114,9 +114,7 @@ async fn check_cell<S: Sql, O: Objects>(
     checks: &mut Checks,
 ) {
     let rows = stores.sql.batch(vec![servers::any_ready(now.plus(-ALIVE_MS))]).await;
-    let ready = rows.and_then(|rows| {
-        Ok(rows.first().map(Rows::first::<Ready>).transpose()?.flatten().map_or(0, |row| row.ready))
-    });
+    let ready = rows.and_then(|rows| Ok(rows.row::<Ready>(0)?.map_or(0, |row| row.ready)));
     match ready {
         Err(_) => {
             checks.database = Check::Failed;

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::error::{Kind, Problem};
 use crate::exchange::Incoming;
-use crate::port::{Sql, Statement};
+use crate::port::{Answers, Sql, Statement};
 use crate::sql::sql;
 
 /// Longest key, in characters.
@@ -60,7 +60,7 @@ impl Key {
                 &self.name,
             )])
             .await?;
-        let row = rows.first().map(crate::port::Rows::first::<Row>).transpose()?.flatten();
+        let row = rows.row::<Row>(0)?;
         match row {
             Some(row) if row.body_hash != self.body_hash => {
                 Err(Problem::new(Kind::IdempotencyMismatch, "use a new key for a new request"))

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Problem;
 use crate::exchange::Answer;
 use crate::identity::Person;
-use crate::port::{Rows, Sql, Statement};
+use crate::port::{Answers, Sql, Statement};
 use crate::store::accounts::{self, OrgRow};
 
 /// An organisation.
@@ -46,7 +46,7 @@ async fn answer<T>(
     statement: Statement,
 ) -> Result<Answer<T>, Problem> {
     let rows = sql.batch(vec![statement]).await?;
-    let row: Option<OrgRow> = rows.first().map(Rows::first).transpose()?.flatten();
+    let row: Option<OrgRow> = rows.row(0)?;
     let row = row.ok_or_else(Problem::not_found)?;
     let view = OrgView {
         id: row.id,

@@ -65,6 +65,35 @@ impl Rows {
     }
 }
 
+/// What a batch answered, statement by statement.
+pub trait Answers {
+    /// All rows of statement `at`.
+    fn rows<T: DeserializeOwned>(&self, at: usize) -> Result<Vec<T>, SqlError>;
+    /// The first row of statement `at`, if it has one.
+    fn row<T: DeserializeOwned>(&self, at: usize) -> Result<Option<T>, SqlError>;
+    /// The first row of the last statement, if it has one.
+    fn last_row<T: DeserializeOwned>(&self) -> Result<Option<T>, SqlError>;
+}
+
+impl Answers for [Rows] {
+    fn rows<T: DeserializeOwned>(&self, at: usize) -> Result<Vec<T>, SqlError> {
+        nth(self, at)?.read()
+    }
+
+    fn row<T: DeserializeOwned>(&self, at: usize) -> Result<Option<T>, SqlError> {
+        nth(self, at)?.first()
+    }
+
+    fn last_row<T: DeserializeOwned>(&self) -> Result<Option<T>, SqlError> {
+        nth(self, self.len().wrapping_sub(1))?.first()
+    }
+}
+
+/// A batch answers as many statements as it was asked; fewer are the store's fault.
+fn nth(rows: &[Rows], at: usize) -> Result<&Rows, SqlError> {
+    rows.get(at).ok_or_else(|| SqlError::Malformed("an answer of the batch is missing".to_owned()))
+}
+
 /// One SQL database.
 pub trait Sql {
     /// Runs all statements in order in one transaction: all or none. Later statements see what

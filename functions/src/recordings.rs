@@ -16,7 +16,7 @@ use crate::calls;
 use crate::error::{Kind, Problem};
 use crate::exchange::{Answer, Incoming};
 use crate::identity::Person;
-use crate::port::{CellStores, Objects, Part, Put, Reply, Sql};
+use crate::port::{Answers, CellStores, Objects, Part, Put, Reply, Sql};
 use crate::store::calls as call_rows;
 use crate::store::calls::CallRow;
 use crate::store::recordings as segment_rows;
@@ -123,8 +123,7 @@ async fn layout(sql: &impl Sql, row: &CallRow, line: AudioFormat) -> Result<Layo
         sealed.unpack()
     } else {
         let rows = sql.batch(vec![segment_rows::all(row.id)]).await?;
-        let rows = rows.first().map(crate::port::Rows::read::<Segment>).transpose()?;
-        rows.unwrap_or_default()
+        rows.rows::<Segment>(0)?
     };
     if segments.is_empty() {
         return Err(Problem::new(Kind::NotFound, "this call has no recording"));

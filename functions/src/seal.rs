@@ -5,9 +5,12 @@ use nexus_core::id::CallId;
 use nexus_core::recording::{CompactSegments, Segment, journal_key, transcript_key};
 use nexus_core::transcript::Summary;
 
+use serde::de::IgnoredAny;
+
 use crate::error::Problem;
 use crate::identity::StoresOf;
-use crate::port::{Objects, Sql, SqlError, World};
+use crate::port::{Answers, Objects, Sql, World};
+use crate::store::calls::CallRow;
 use crate::store::{calls, journal, recordings};
 use crate::voice_link::document;
 
@@ -24,18 +27,17 @@ pub(crate) async fn seal<W: World>(
     for _ in 0..TRIES {
         let batch = vec![calls::get_any(call), journal::all(call), recordings::all(call)];
         let rows = stores.sql.batch(batch).await?;
-        let [row, entries, segments] = rows.as_slice() else {
-            return Err(SqlError::Malformed("three answers were asked for".to_owned()).into());
-        };
-        let row = calls::row(row)?.ok_or_else(Problem::not_found)?;
+        let row = rows.row::<CallRow>(0)?.ok_or_else(Problem::not_found)?;
         if row.sealed_at.is_some() {
             return Ok(true);
         }
         if row.ended_at.is_none() {
             return Ok(false);
         }
-        let (entries, journal_rows) = journal::entries(entries)?;
-        let segments = segments.read::<Segment>()?;
+        let batches = rows.rows(1)?;
+        let journal_rows = batches.len() as u32;
+        let entries = journal::entries(batches)?;
+        let segments = rows.rows::<Segment>(2)?;
         let summary = Summary::of(&entries);
         if !entries.is_empty() {
             let (journal, transcript) = (document(&entries)?, document(&summary.transcript)?);
@@ -59,16 +61,9 @@ pub(crate) async fn seal<W: World>(
         let mut batch = vec![calls::seal(call, &sealing), journal::delete_sealed(call, now)];
         batch.extend(recordings::delete_sealed(call, now));
         let rows = stores.sql.batch(batch).await?;
-        let sealed = rows.first().map(crate::port::Rows::first::<SealedRow>).transpose()?;
-        if sealed.flatten().is_some() {
+        if rows.row::<IgnoredAny>(0)?.is_some() {
             return Ok(true);
         }
     }
     Ok(false)
-}
-
-#[derive(serde::Deserialize)]
-struct SealedRow {
-    #[serde(rename = "id")]
-    _id: CallId,
 }

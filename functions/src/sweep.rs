@@ -9,7 +9,7 @@ use crate::auth;
 use crate::error::Problem;
 use crate::idempotency;
 use crate::identity::StoresOf;
-use crate::port::{Level, Rows, Sql, World};
+use crate::port::{Answers, Level, Sql, World};
 use crate::seal::seal;
 use crate::sql::sql;
 use crate::store::{calls, servers};
@@ -81,10 +81,9 @@ async fn sweep_cell<W: World>(world: &W, stores: &StoresOf<'_, W>) -> Result<Swe
             ),
         ])
         .await?;
-    let ids =
-        |at: usize| rows.get(at).map(Rows::read::<Id>).transpose().map(Option::unwrap_or_default);
-    let mut swept = Swept { lost: ids(1)?.len(), unanswered: ids(2)?.len(), sealed: 0 };
-    for call in ids(3)? {
+    let (lost, unanswered) = (rows.rows::<Id>(1)?, rows.rows::<Id>(2)?);
+    let mut swept = Swept { lost: lost.len(), unanswered: unanswered.len(), sealed: 0 };
+    for call in rows.rows::<Id>(3)? {
         swept.sealed += usize::from(seal(world, stores, call.id).await?);
     }
     auth::forget_leftovers(world, stores).await?;

@@ -17,7 +17,7 @@ use crate::error::{Kind, Problem};
 use crate::exchange::Answer;
 use crate::identity::StoresOf;
 use crate::opening;
-use crate::port::{Level, Rows, Sql, World};
+use crate::port::{Answers, Level, Sql, World};
 use crate::store::calls::{self, CallRow, Line, NewCall};
 use crate::store::phone_numbers::{self, NumberRow};
 
@@ -67,7 +67,7 @@ pub(crate) async fn resume<W: World>(world: &W, webhook: &Webhook<'_, W>) -> Ans
             return Ok(document(Verbs::new().pause(1).redirect(&next)));
         }
     };
-    let row = first_call(&rows)?.filter(|row| row.call_sid.as_deref() == Some(line));
+    let row = rows.row::<CallRow>(0)?.filter(|row| row.call_sid.as_deref() == Some(line));
     let row = row.ok_or_else(Problem::not_found)?;
     answered(world, webhook, connect(world, stores.cell, &row, number))
 }
@@ -79,7 +79,7 @@ pub(crate) async fn status<W: World>(world: &W, webhook: &Webhook<'_, W>) -> Ans
     if let Some(reason) = end_reason(status) {
         for stores in &webhook.cells {
             let rows = stores.sql.batch(vec![calls::get_by_sid(line)]).await?;
-            if let Some(row) = first_call(&rows)? {
+            if let Some(row) = rows.row::<CallRow>(0)? {
                 let end = calls::end_requested(row.org_id, row.id, reason, world.now());
                 stores.sql.batch(end.to_vec()).await?;
             }
@@ -120,7 +120,7 @@ async fn incoming<W: World>(
     let Some(place) = numbers::find(world, &to).await? else { return unknown() };
     let stores = webhook.cell(world, place.cell)?;
     let rows = stores.sql.batch(vec![phone_numbers::get_any(place.id)]).await?;
-    let number: Option<NumberRow> = rows.first().map(Rows::first).transpose()?.flatten();
+    let number: Option<NumberRow> = rows.row(0)?;
     let Some(number) = number else { return unknown() };
     let row = called(world, stores, &number, line).await?;
     match connect(world, stores.cell, &row, 0) {
@@ -160,7 +160,7 @@ async fn called<W: World>(
     };
     let batch = vec![calls::insert(number.org_id, &new), calls::get_by_sid(line.call_sid)];
     let rows = stores.sql.batch(batch).await?;
-    let row = rows.last().map(calls::row).transpose()?.flatten();
+    let row = rows.last_row::<CallRow>()?;
     row.filter(|row| row.org_id == number.org_id)
         .ok_or_else(|| Problem::internal("a line that belongs to another organisation"))
 }
@@ -183,10 +183,6 @@ fn connect<W: World>(world: &W, cell: Cell, call: &CallRow, tries: u32) -> Resul
 fn resume_url<W: World>(world: &W, cell: Cell, call: CallId, number: u32) -> String {
     let base = &world.config().addresses(cell).public_url;
     format!("{base}/twilio/resume/{call}?cell={cell}&try={number}")
-}
-
-fn first_call(rows: &[Rows]) -> Result<Option<CallRow>, Problem> {
-    Ok(rows.first().map(calls::row).transpose()?.flatten())
 }
 
 /// A caller hears of what fails on our side; what the webhook does wrong stays an error.

@@ -15,13 +15,13 @@ use nexus_core::voice_link::{
     ReportAnswer, ReportRequest, SegmentAnswer,
 };
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
 use crate::error::{Kind, Problem};
 use crate::exchange::{Answer, Incoming, parse_json};
 use crate::identity::StoresOf;
-use crate::port::{CellStores, Objects, Put, Rows, Sql, SqlError, World};
+use crate::port::{Answers, CellStores, Objects, Put, Rows, Sql, World};
 use crate::seal::seal;
+use crate::store::calls::CallRow;
 use crate::store::calls::{self, Claim, Claimed};
 use crate::store::journal::Reach;
 use crate::store::{journal as entries, recordings, servers};
@@ -33,15 +33,6 @@ type Answered<W> = Result<Answer<<W as World>::Stream>, Problem>;
 
 fn id<T: std::str::FromStr>(params: &[String]) -> Result<T, Problem> {
     params.first().and_then(|text| text.parse().ok()).ok_or_else(Problem::not_found)
-}
-
-/// The answer of statement `at`; a batch answers as many as it was asked.
-fn nth(rows: &[Rows], at: usize) -> Result<&Rows, SqlError> {
-    rows.get(at).ok_or_else(|| SqlError::Malformed("an answer of the batch is missing".to_owned()))
-}
-
-fn first<T: DeserializeOwned>(rows: &[Rows], at: usize) -> Result<Option<T>, Problem> {
-    Ok(nth(rows, at)?.first()?)
 }
 
 #[derive(Deserialize)]
@@ -79,19 +70,20 @@ pub(crate) async fn claim<W: World>(
             entries::before(call, claim.epoch, &claim.claimant.to_string()),
         ])
         .await?;
-    let Some(claimed) = first::<Claimed>(&rows, 0)? else {
+    let Some(claimed) = rows.row::<Claimed>(0)? else {
         return Err(Problem::new(Kind::Claimed, "somebody else holds the call, or it is over"));
     };
     let malformed = |error: serde_json::Error| Problem::internal(error.to_string());
     let snapshot = if request.known_snapshot.as_ref() == Some(&claimed.snapshot_hash) {
         None
     } else {
-        let row = first::<SnapshotRow>(&rows, 2)?
+        let row = rows
+            .row::<SnapshotRow>(2)?
             .ok_or_else(|| Problem::internal("a call without its agent's version"))?;
         let settings: AgentSettings = serde_json::from_str(&row.settings).map_err(malformed)?;
         Some(AgentSnapshot { agent_id: row.agent_id, version: row.version, settings })
     };
-    let (history, _) = entries::entries(nth(&rows, 3)?)?;
+    let history = entries::entries(rows.rows(3)?)?;
     let answer = ClaimAnswer {
         now: claim.now,
         answered_at: claimed.answered_at,
@@ -107,7 +99,7 @@ pub(crate) async fn claim<W: World>(
 
 /// The reach of an epoch's journal after a write, or why nothing more is taken.
 fn reach(rows: &[Rows], at: usize) -> Result<Reach, Problem> {
-    let reach = first::<Reach>(rows, at)?.ok_or_else(Problem::not_found)?;
+    let reach = rows.row::<Reach>(at)?.ok_or_else(Problem::not_found)?;
     if reach.sealed_at.is_some() {
         return Err(Problem::new(Kind::Sealed, "the call is sealed"));
     }
@@ -188,7 +180,7 @@ pub(crate) async fn put_segment<S: Sql, O: Objects>(
     }
     let sha256 = digest(&request)?;
     let rows = stores.sql.batch(vec![calls::get_any(call)]).await?;
-    let row = calls::row(nth(&rows, 0)?)?.ok_or_else(Problem::not_found)?;
+    let row = rows.row::<CallRow>(0)?.ok_or_else(Problem::not_found)?;
     if row.sealed_at.is_some() {
         return Err(Problem::new(Kind::Sealed, "the call is sealed"));
     }
@@ -228,7 +220,7 @@ pub(crate) async fn report<W: World>(
             entries::reach(call, request.epoch),
         ])
         .await?;
-    let reach = first::<Reach>(&rows, 1)?.ok_or_else(Problem::not_found)?;
+    let reach = rows.row::<Reach>(1)?.ok_or_else(Problem::not_found)?;
     if reach.sealed_at.is_some() {
         let answer = ReportAnswer { epoch: reach.epoch, sealed: true };
         return Answer::json(StatusCode::OK, &answer);
@@ -252,7 +244,7 @@ pub(crate) async fn heartbeat<W: World>(
     let beat: HeartbeatRequest = parse_json(body)?;
     let batch = vec![servers::seen(server, &beat, world.now()), servers::to_end(server)];
     let rows = stores.sql.batch(batch).await?;
-    let end = nth(&rows, 1)?.read::<servers::ToEnd>()?;
+    let end = rows.rows::<servers::ToEnd>(1)?;
     let answer = HeartbeatAnswer { end: end.into_iter().map(|call| call.id).collect() };
     Answer::json(StatusCode::OK, &answer)
 }

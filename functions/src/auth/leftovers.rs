@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::address::AddressHash;
 use crate::error::Problem;
-use crate::port::{CellStores, Rows, Sql, World};
+use crate::port::{Answers, CellStores, Sql, World};
 use crate::store::accounts::{self, Unused};
 use crate::store::directory::{self, Abandoned};
 use crate::store::sessions;
@@ -44,7 +44,7 @@ async fn never_confirmed<W: World>(
     let before = world.now().plus(-KEPT_MS);
     let statement = directory::abandoned(stores.cell, before, LOOKED_AT_MAX);
     let rows = world.directory().batch(vec![statement]).await?;
-    let abandoned: Vec<Abandoned> = rows.first().map(Rows::read).transpose()?.unwrap_or_default();
+    let abandoned: Vec<Abandoned> = rows.rows(0)?;
     if abandoned.is_empty() {
         return Ok(());
     }
@@ -64,7 +64,7 @@ async fn taken_over<W: World>(
     let before = world.now().plus(-KEPT_MS);
     let statement = accounts::unused(before.plus(-WINDOW_MS), before, LOOKED_AT_MAX);
     let rows = stores.sql.batch(vec![statement]).await?;
-    let unused: Vec<Unused> = rows.first().map(Rows::read).transpose()?.unwrap_or_default();
+    let unused: Vec<Unused> = rows.rows(0)?;
     let mut questions = Vec::new();
     let mut asked = Vec::new();
     for row in unused {

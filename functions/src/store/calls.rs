@@ -8,7 +8,7 @@ use nexus_core::time::UnixMs;
 use nexus_core::wire::AudioFormat;
 use serde::Deserialize;
 
-use crate::port::{Rows, SqlError, Statement};
+use crate::port::Statement;
 use crate::sql::sql;
 
 macro_rules! select {
@@ -149,11 +149,6 @@ pub(crate) fn list(org: OrgId, after: Option<&str>, limit: u32) -> Statement {
         after,
         limit,
     )
-}
-
-/// The call row of a statement's answer.
-pub(crate) fn row(rows: &Rows) -> Result<Option<CallRow>, SqlError> {
-    rows.first()
 }
 
 /// Ends a call that nobody has claimed, and asks the holder of any other to end it. The first

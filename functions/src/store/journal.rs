@@ -6,11 +6,12 @@ use nexus_core::journal::{Entry, EpochEntry};
 use nexus_core::time::UnixMs;
 use serde::Deserialize;
 
-use crate::port::{Rows, SqlError, Statement};
+use crate::port::{SqlError, Statement};
 use crate::sql::sql;
 
-#[derive(Deserialize)]
-struct Batch {
+/// A batch as stored.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Batch {
     epoch: Epoch,
     body: String,
 }
@@ -75,17 +76,15 @@ pub(crate) fn before(call: CallId, epoch: Epoch, claimant: &str) -> Statement {
     )
 }
 
-/// The entries of a statement's answer, and in how many rows they stood.
-pub(crate) fn entries(rows: &Rows) -> Result<(Vec<EpochEntry>, u32), SqlError> {
-    let batches = rows.read::<Batch>()?;
-    let count = batches.len() as u32;
+/// The entries of batches in order.
+pub(crate) fn entries(batches: Vec<Batch>) -> Result<Vec<EpochEntry>, SqlError> {
     let mut all = Vec::new();
     for batch in batches {
         let entries: Vec<Entry> = serde_json::from_str(&batch.body)
             .map_err(|error| SqlError::Malformed(error.to_string()))?;
         all.extend(entries.into_iter().map(|entry| EpochEntry { epoch: batch.epoch, entry }));
     }
-    Ok((all, count))
+    Ok(all)
 }
 
 /// Removes the rows of a call that was sealed at `sealed_at`.

@@ -10,6 +10,7 @@ use http::StatusCode;
 use nexus_core::id::{AgentId, OrgId, PhoneNumberId};
 use nexus_core::phone::E164;
 use nexus_core::time::Timestamp;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -20,7 +21,7 @@ use crate::exchange::{Answer, Incoming, parse_json};
 use crate::idempotency::Key;
 use crate::identity::{Person, StoresOf};
 use crate::page::Page;
-use crate::port::{RequestBody, Rows, Sql, SqlError, World};
+use crate::port::{Answers, RequestBody, Sql, SqlError, World};
 use crate::store::directory::{self, NumberPlace};
 use crate::store::phone_numbers::{self, NumberRow};
 
@@ -76,7 +77,7 @@ async fn row(
     number: PhoneNumberId,
 ) -> Result<Option<NumberRow>, Problem> {
     let rows = sql.batch(vec![phone_numbers::get(org, number)]).await?;
-    Ok(rows.first().map(Rows::first).transpose()?.flatten())
+    Ok(rows.row(0)?)
 }
 
 /// Where a called number leads.
@@ -86,7 +87,7 @@ pub(super) async fn find<W: World>(
 ) -> Result<Option<NumberPlace>, Problem> {
     let statement = directory::find_number(&hash(world.config(), number));
     let rows = world.directory().batch(vec![statement]).await?;
-    Ok(rows.first().map(Rows::first).transpose()?.flatten())
+    Ok(rows.row(0)?)
 }
 
 /// Takes a number for its row, or removes the row if another one has it. Repeatable: answers the
@@ -100,26 +101,20 @@ async fn settle<W: World>(
     let place = NumberPlace { cell: stores.cell, id: number.id };
     let batch = vec![directory::take_number(&h, place, now), directory::find_number(&h)];
     let rows = world.directory().batch(batch).await?;
-    let holder: Option<NumberPlace> = rows.last().map(Rows::first).transpose()?.flatten();
+    let holder: Option<NumberPlace> = rows.last_row()?;
     if holder != Some(place) {
         stores.sql.batch(vec![phone_numbers::remove(number.org_id, number.id)]).await?;
         return Err(taken());
     }
     let rows =
         stores.sql.batch(vec![phone_numbers::confirm(number.org_id, number.id, now)]).await?;
-    let confirmed: Option<Confirmed> = rows.first().map(Rows::first).transpose()?.flatten();
+    let confirmed: Option<IgnoredAny> = rows.row(0)?;
     if confirmed.is_none() {
         // Deleted meanwhile.
         world.directory().batch(vec![directory::release_number(&h, number.id)]).await?;
         return Err(taken());
     }
     Ok(())
-}
-
-#[derive(Deserialize)]
-struct Confirmed {
-    #[expect(dead_code, reason = "that there is one is the answer")]
-    id: PhoneNumberId,
 }
 
 /// Finishes what interrupted requests have begun in a cell.
@@ -130,7 +125,7 @@ pub(crate) async fn finish_begun<W: World>(
     let before = world.now().plus(-BROKEN_OFF_MS);
     let statement = phone_numbers::unconfirmed(before, FINISHED_MAX);
     let rows = stores.sql.batch(vec![statement]).await?;
-    let begun: Vec<NumberRow> = rows.first().map(Rows::read).transpose()?.unwrap_or_default();
+    let begun: Vec<NumberRow> = rows.rows(0)?;
     for number in begun {
         match settle(world, stores, &number).await {
             // Another one was faster; the row is gone.
@@ -150,7 +145,7 @@ pub(crate) async fn list<B, T>(
     let page = Page::of(request)?;
     let statement = phone_numbers::list(person.org, page.after.as_deref(), page.fetch());
     let rows = sql.batch(vec![statement]).await?;
-    let rows: Vec<NumberRow> = rows.first().map(Rows::read).transpose()?.unwrap_or_default();
+    let rows: Vec<NumberRow> = rows.rows(0)?;
     let views = rows.into_iter().map(PhoneNumberView::of).collect();
     Answer::json(StatusCode::OK, &page.list(views, |number| number.id.to_string()))
 }
