@@ -8,6 +8,7 @@ use nexus_stand_ins::twilio::{
     Account, CallStatus, DEMO_ACCOUNT_SID, Event, Exchange, InboundCall, Line, Verb,
 };
 use nexus_tests::client::{Outcome, Team};
+use nexus_tests::correlation::lag_ms;
 use nexus_tests::fixture::Fixture;
 use nexus_tests::recording;
 use nix::sys::signal::Signal;
@@ -27,6 +28,7 @@ pub(crate) fn trials(system: &Shared) -> Vec<Trial> {
         shared(system, "a_phone_call_ended_by_the_api_hangs_the_line_up", ended_by_api),
         shared(system, "keys_pressed_on_a_phone_are_written_down", keys),
         shared(system, "a_number_of_the_eu_is_answered_in_the_eu", in_the_eu),
+        shared(system, "both_channels_of_a_recording_keep_time_with_the_line", timing),
         alone("a_phone_call_outlives_its_voice_server", &[], outlives),
     ]
 }
@@ -149,6 +151,34 @@ async fn in_the_eu(fixture: Arc<Fixture>) -> Outcome {
         |seen| matches!(seen.event, Event::Verb(Verb::Connect { stream, .. }) if stream.url.starts_with(&voice)),
     );
     assert!(streamed, "the stream goes to the EU's voice server");
+    Ok(())
+}
+
+/// The telephone's own timelines are the truth: what was said lies beside what was heard, sample for
+/// sample.
+async fn timing(fixture: Arc<Fixture>) -> Outcome {
+    let number = "+15552000006";
+    let (team, exchange) = team(&fixture, Cell::Us, "phonetiming", number).await?;
+    let mut line = ring(&fixture, &exchange, number);
+    hear(&mut line).await?;
+    line.say("What is the time").await?;
+    hear(&mut line).await?;
+    // Cut off in the middle: the rest must not be in the recording.
+    line.say("Tell me a story").await?;
+    line.wait_heard(2_500, LIMIT).await?;
+    line.say("Stop now").await?;
+    hear(&mut line).await?;
+    line.hang_up();
+    line.wait_ended(LIMIT).await?;
+    let id = only_call(&team).await?;
+    team.sealed(&id).await?;
+    let recorded = recording::channels(&team, &id).await?;
+    let (said_lag, said) = lag_ms(&line.said(), &recorded.caller, recorded.rate, 2_000);
+    let (heard_lag, heard) = lag_ms(&line.heard(), &recorded.agent, recorded.rate, 2_000);
+    assert!(said > 0.95, "the caller's channel is another: {said:.3}");
+    assert!(heard > 0.9, "the agent's channel is another: {heard:.3}");
+    let apart = said_lag - heard_lag;
+    assert!(apart.abs() <= 40, "caller {said_lag} ms, agent {heard_lag} ms: {apart} ms apart");
     Ok(())
 }
 

@@ -2,5 +2,6 @@
 //! clients.
 
 pub mod client;
+pub mod correlation;
 pub mod fixture;
 pub mod recording;

@@ -17,22 +17,39 @@ pub struct Words {
     pub agent: String,
 }
 
-/// Downloads a recording and decodes both channels.
-pub async fn words(team: &Team, id: &str) -> Outcome<Words> {
+/// Both channels of a recording as samples.
+#[derive(Debug)]
+pub struct Channels {
+    /// The whole file.
+    pub file: Vec<u8>,
+    /// The caller's.
+    pub caller: Vec<i16>,
+    /// The agent's.
+    pub agent: Vec<i16>,
+    /// Samples a second of each.
+    pub rate: u32,
+}
+
+/// Downloads a recording.
+pub async fn channels(team: &Team, id: &str) -> Outcome<Channels> {
     let answer = team.get(&format!("/api/calls/{id}/recording"), &[]).await?;
     if answer.status != 200 {
         return Err(format!("the recording answers {} {}", answer.status, answer.json()).into());
     }
     let file = answer.bytes.to_vec();
     let wav = wav::parse(&file)?;
+    let rate = wav.format.sample_rate;
     let samples: Vec<i16> = match wav.format.encoding {
         WavEncoding::Pcm16 => pcm::samples(wav.data).collect(),
         WavEncoding::MuLaw => wav.data.iter().map(|byte| g711::decode_sample(*byte)).collect(),
     };
-    let channel = |at: usize| -> Outcome<String> {
-        let samples: Vec<i16> = samples.iter().skip(at).step_by(2).copied().collect();
-        Ok(text_of(&hear(&samples, wav.format.sample_rate)?))
-    };
-    let (caller, agent) = (channel(0)?, channel(1)?);
-    Ok(Words { file, caller, agent })
+    let channel = |at: usize| samples.iter().skip(at).step_by(2).copied().collect();
+    Ok(Channels { caller: channel(0), agent: channel(1), rate, file })
+}
+
+/// Downloads a recording and decodes both channels.
+pub async fn words(team: &Team, id: &str) -> Outcome<Words> {
+    let Channels { file, caller, agent, rate } = channels(team, id).await?;
+    let decode = |samples: &[i16]| -> Outcome<String> { Ok(text_of(&hear(samples, rate)?)) };
+    Ok(Words { caller: decode(&caller)?, agent: decode(&agent)?, file })
 }
