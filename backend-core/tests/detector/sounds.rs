@@ -3,15 +3,15 @@
 use std::f64::consts::TAU;
 
 /// A small generator of repeatable randomness (Marsaglia's xorshift64).
-pub struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed | 1)
     }
 
     /// Evenly from 0 to 1.
-    pub fn share(&mut self) -> f64 {
+    pub(crate) fn share(&mut self) -> f64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -19,19 +19,19 @@ impl Random {
     }
 
     /// Evenly from `from` to `to`.
-    pub fn between(&mut self, from: f64, to: f64) -> f64 {
+    pub(crate) fn between(&mut self, from: f64, to: f64) -> f64 {
         from + (to - from) * self.share()
     }
 
     /// Close to a normal distribution of variance 1.
-    pub fn normal(&mut self) -> f64 {
+    pub(crate) fn normal(&mut self) -> f64 {
         (0..12).map(|_| self.share()).sum::<f64>() - 6.0
     }
 }
 
 /// What lies under the speech for as long as the line is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Noise {
+pub(crate) enum Noise {
     Clean,
     White,
     Pink,
@@ -44,7 +44,7 @@ pub enum Noise {
 
 /// Everything that must not be taken for speech.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sound {
+pub(crate) enum Sound {
     Noise(Noise),
     /// Noise whose level jumps by 20 dB every 2 s.
     Gusts,
@@ -59,7 +59,7 @@ pub enum Sound {
     ToneWords,
 }
 
-pub const SOUNDS: [Sound; 12] = [
+pub(crate) const SOUNDS: [Sound; 12] = [
     Sound::Noise(Noise::Clean),
     Sound::Noise(Noise::White),
     Sound::Noise(Noise::Pink),
@@ -75,7 +75,7 @@ pub const SOUNDS: [Sound; 12] = [
 ];
 
 /// `seconds` of noise of effective value 1 at `rate`.
-pub fn noise(kind: Noise, rate: u32, seconds: f64, random: &mut Random) -> Vec<f64> {
+pub(crate) fn noise(kind: Noise, rate: u32, seconds: f64, random: &mut Random) -> Vec<f64> {
     let count = (seconds * f64::from(rate)) as usize;
     let mut samples = match kind {
         Noise::Clean => return vec![0.0; count],
@@ -90,7 +90,13 @@ pub fn noise(kind: Noise, rate: u32, seconds: f64, random: &mut Random) -> Vec<f
 }
 
 /// `seconds` of a sound of effective value `level` at `rate`.
-pub fn sound(kind: Sound, rate: u32, seconds: f64, level: f64, random: &mut Random) -> Vec<f64> {
+pub(crate) fn sound(
+    kind: Sound,
+    rate: u32,
+    seconds: f64,
+    level: f64,
+    random: &mut Random,
+) -> Vec<f64> {
     let count = (seconds * f64::from(rate)) as usize;
     let mut samples = match kind {
         Sound::Noise(kind) => noise(kind, rate, seconds, random),
@@ -110,7 +116,7 @@ pub fn sound(kind: Sound, rate: u32, seconds: f64, level: f64, random: &mut Rand
 }
 
 /// Sets the effective value.
-pub fn scale(samples: &mut [f64], level: f64) {
+pub(crate) fn scale(samples: &mut [f64], level: f64) {
     let power = samples.iter().map(|s| s * s).sum::<f64>() / samples.len().max(1) as f64;
     if power > 0.0 {
         let factor = level / power.sqrt();

@@ -13,14 +13,14 @@ const EDGE_DB: f64 = 35.0;
 
 /// One utterance, without silence around it.
 #[derive(Clone)]
-pub struct Clip {
+pub(crate) struct Clip {
     rate: u32,
     samples: Vec<i16>,
 }
 
 impl Clip {
     /// The clip between its first and last audible sound; `None` if there is hardly any.
-    pub fn new(rate: u32, samples: &[i16]) -> Option<Self> {
+    pub(crate) fn new(rate: u32, samples: &[i16]) -> Option<Self> {
         let block = rate as usize / 200;
         let power = |block: &[i16]| block.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>();
         let powers: Vec<f64> = samples.chunks_exact(block).map(power).collect();
@@ -33,7 +33,7 @@ impl Clip {
     }
 
     /// The first channel of a 16-bit WAV file.
-    pub fn from_wav(file: &[u8]) -> Option<Self> {
+    pub(crate) fn from_wav(file: &[u8]) -> Option<Self> {
         let wav = wav::parse(file).ok()?;
         let step = usize::from(wav.format.channels);
         let samples: Vec<i16> = pcm::samples(wav.data).step_by(step).collect();
@@ -41,7 +41,7 @@ impl Clip {
     }
 
     /// The clip at another rate, with an effective value of `level`.
-    pub fn at_rate(&self, rate: u32, level: f64) -> Vec<f64> {
+    pub(crate) fn at_rate(&self, rate: u32, level: f64) -> Vec<f64> {
         let mut samples = Vec::new();
         let mut resampler = Resampler::new(self.rate, rate).unwrap();
         resampler.process(&self.samples, &mut samples);
@@ -52,7 +52,7 @@ impl Clip {
     }
 
     /// The clip's pieces between pauses of 300 ms or more.
-    pub fn phrases(&self) -> Vec<Self> {
+    pub(crate) fn phrases(&self) -> Vec<Self> {
         let block = self.rate as usize / 50;
         let power = |block: &[i16]| block.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>();
         let powers: Vec<f64> = self.samples.chunks(block).map(power).collect();
@@ -86,15 +86,15 @@ const TEXTS: [&str; 10] = [
 ];
 
 /// A synthesiser's voice.
-pub struct Voice {
-    pub name: String,
+pub(crate) struct Voice {
+    pub(crate) name: String,
     program: PathBuf,
     arguments: Vec<String>,
 }
 
 impl Voice {
     /// The voices of flite (`NEXUS_FLITE`, or on the path) and espeak-ng that this machine has.
-    pub fn all() -> Vec<Self> {
+    pub(crate) fn all() -> Vec<Self> {
         let flite = std::env::var_os("NEXUS_FLITE").unwrap_or_else(|| "flite".into());
         let mut voices = Vec::new();
         for (program, option, names) in [
@@ -112,7 +112,7 @@ impl Voice {
     }
 
     /// The first `count` texts.
-    pub fn clips(&self, count: usize) -> Vec<Clip> {
+    pub(crate) fn clips(&self, count: usize) -> Vec<Clip> {
         TEXTS.iter().take(count).filter_map(|text| self.say(text)).collect()
     }
 
@@ -133,7 +133,7 @@ impl Voice {
 }
 
 /// The WAV files below a folder, in the order of their names.
-pub fn files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_path_buf()];
     while let Some(folder) = folders.pop() {

@@ -11,7 +11,7 @@ use crate::sounds::{Noise, Random, noise};
 use crate::speech::Clip;
 
 /// Effective value of speech on a line: 21 dB under full scale.
-pub const SPEECH_LEVEL: f64 = 3_000.0;
+pub(crate) const SPEECH_LEVEL: f64 = 3_000.0;
 /// How far from an utterance a start may lie and still belong to it, in ms.
 const SLACK_MS: u64 = 150;
 /// The clock of a line, in ms.
@@ -19,37 +19,37 @@ const FRAME_MS: u64 = 20;
 
 /// What lies under the speech.
 #[derive(Clone, Copy, Debug)]
-pub struct Background {
-    pub noise: Noise,
+pub(crate) struct Background {
+    pub(crate) noise: Noise,
     /// Speech over noise, in dB.
-    pub snr_db: f64,
+    pub(crate) snr_db: f64,
 }
 
 /// A line's audio and where its utterances are, in ms.
-pub struct Line {
-    pub format: AudioFormat,
-    pub bytes: Vec<u8>,
-    pub utterances: Vec<(u64, u64)>,
+pub(crate) struct Line {
+    pub(crate) format: AudioFormat,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) utterances: Vec<(u64, u64)>,
 }
 
 /// What a detector made of a line.
 #[derive(Default)]
-pub struct Heard {
+pub(crate) struct Heard {
     /// What was detected, each with the time at which the frame that told it had come, in ms.
-    pub detections: Vec<(u64, Detection)>,
+    pub(crate) detections: Vec<(u64, Detection)>,
     /// How often the network ran.
-    pub steps: u64,
+    pub(crate) steps: u64,
 }
 
 impl Heard {
-    pub fn starts(&self) -> usize {
+    pub(crate) fn starts(&self) -> usize {
         let is_start = |what: &Detection| matches!(what, Detection::SpeechStarted { .. });
         self.detections.iter().filter(|(_, what)| is_start(what)).count()
     }
 }
 
 /// Puts clips on a line, 1.0 to 1.6 s apart.
-pub fn line(
+pub(crate) fn line(
     clips: &[Clip],
     format: AudioFormat,
     background: Background,
@@ -77,7 +77,7 @@ pub fn line(
 }
 
 /// Samples as a line's bytes.
-pub fn encode(samples: &[f64], format: AudioFormat) -> Vec<u8> {
+pub(crate) fn encode(samples: &[f64], format: AudioFormat) -> Vec<u8> {
     let samples: Vec<i16> = samples.iter().map(|sample| *sample as i16).collect();
     let mut bytes = Vec::new();
     match format.encoding() {
@@ -88,7 +88,7 @@ pub fn encode(samples: &[f64], format: AudioFormat) -> Vec<u8> {
 }
 
 /// Plays bytes to a new detector in frames of 20 ms.
-pub fn listen(model: &Arc<Model>, format: AudioFormat, bytes: &[u8]) -> Heard {
+pub(crate) fn listen(model: &Arc<Model>, format: AudioFormat, bytes: &[u8]) -> Heard {
     let settings = DetectorSettings::default();
     let mut detector = Detector::new(Arc::clone(model), format, settings).unwrap();
     let mut heard = Heard::default();
@@ -103,7 +103,7 @@ pub fn listen(model: &Arc<Model>, format: AudioFormat, bytes: &[u8]) -> Heard {
 }
 
 /// Plays a line and adds what came of it to `report`.
-pub fn run(model: &Arc<Model>, line: &Line, report: &mut Report) {
+pub(crate) fn run(model: &Arc<Model>, line: &Line, report: &mut Report) {
     let heard = listen(model, line.format, &line.bytes);
     report.steps += heard.steps;
     let heard = heard.detections;

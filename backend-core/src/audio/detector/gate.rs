@@ -21,7 +21,7 @@ const FALL_RATE: f32 = 0.25;
 const RISE_RATE: f32 = 0.03;
 /// Blocks without a rise after which the gate closes: 192 ms, in which the network's memory comes
 /// to rest in what it will see again when the gate opens.
-const QUIET_BLOCKS: u32 = 125;
+const QUIET_BLOCKS: u32 = 24;
 
 /// What a line's level is, compared with what it usually is.
 #[derive(Clone, Debug)]
@@ -91,4 +91,84 @@ fn power(block: &[i16]) -> f32 {
     let count = block.len().max(1) as f32;
     let mean = sum as f32 / count;
     (squares as f32 / count - mean * mean).max(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BLOCK: usize = 64;
+
+    /// A block of a square wave, whose power is the square of its height.
+    fn block(height: i16, offset: i16) -> [i16; BLOCK] {
+        let mut block = [offset + height; BLOCK];
+        block.iter_mut().step_by(2).for_each(|sample| *sample = offset - height);
+        block
+    }
+
+    fn push(gate: &mut Gate, count: usize, height: i16, idle: bool) {
+        for _block in 0..count {
+            gate.push(&block(height, 500), idle);
+        }
+    }
+
+    #[test]
+    fn power_is_that_of_the_swing_alone() {
+        assert!((power(&block(1_000, 3_000)) - 1e6).abs() < 1.0);
+        assert!((power(&block(i16::MAX, 0)) - 1.073_676e9).abs() < 1e4);
+        assert!(power(&[-7; BLOCK]) < 1e-3);
+    }
+
+    /// A steady noise is learnt within a second, and whatever is no louder stays below.
+    #[test]
+    fn steady_noise_becomes_the_floor() {
+        let mut gate = Gate::default();
+        push(&mut gate, 1, 300, true);
+        assert!(gate.has_risen());
+        push(&mut gate, 125, 300, true);
+        assert!(gate.is_quiet());
+        push(&mut gate, 125, 350, true);
+        assert!(gate.is_quiet());
+    }
+
+    #[test]
+    fn what_stands_out_opens_at_once_and_is_found_again() {
+        let mut gate = Gate::default();
+        push(&mut gate, 200, 300, true);
+        push(&mut gate, 1, 1_000, true);
+        assert!(gate.has_risen() && !gate.is_quiet());
+        assert_eq!(gate.blocks_since_rise(4), 1);
+        push(&mut gate, 2, 1_000, false);
+        assert_eq!((gate.blocks_since_rise(4), gate.blocks_since_rise(2)), (3, 2));
+        assert_eq!((gate.loud_blocks_before(0), gate.loud_blocks_before(1)), (3, 2));
+        assert_eq!(gate.loud_blocks_before(3), 0);
+    }
+
+    /// Twice the power is enough, though no block alone stands out.
+    #[test]
+    fn a_faint_rise_opens_within_the_window() {
+        let mut gate = Gate::default();
+        push(&mut gate, 200, 300, true);
+        push(&mut gate, WINDOW, 425, false);
+        assert!(gate.has_risen());
+    }
+
+    #[test]
+    fn speech_never_becomes_the_floor() {
+        let mut gate = Gate::default();
+        push(&mut gate, 200, 300, true);
+        push(&mut gate, 2_000, 3_000, false);
+        assert!(gate.has_risen());
+        push(&mut gate, WINDOW + QUIET_BLOCKS as usize, 300, false);
+        assert!(gate.is_quiet());
+    }
+
+    #[test]
+    fn a_falling_noise_lowers_the_floor() {
+        let mut gate = Gate::default();
+        push(&mut gate, 300, 3_000, true);
+        push(&mut gate, 40, 100, false);
+        push(&mut gate, WINDOW, 200, false);
+        assert!(gate.has_risen());
+    }
 }

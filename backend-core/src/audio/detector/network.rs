@@ -74,16 +74,6 @@ impl<const M: usize, const BINS: usize> Network<M, BINS> {
         })
     }
 
-    /// What the network remembers of a line after half a second of silence.
-    pub(super) fn at_rest(&self) -> Memory {
-        let mut memory = Memory::default();
-        let silence = vec![0; Self::CONTEXT + Self::STEP];
-        for _step in 0..16 {
-            self.step(&mut memory, &silence);
-        }
-        memory
-    }
-
     /// The probability of speech in the last [`Self::STEP`] of `samples`, which begin with
     /// [`Self::CONTEXT`] samples from before the step.
     pub(super) fn step(&self, memory: &mut Memory, samples: &[i16]) -> f32 {
