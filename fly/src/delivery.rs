@@ -12,7 +12,7 @@ use std::time::Duration;
 use nexus_core::call::EndReason;
 use nexus_core::voice_link::ReportRequest;
 use tokio::sync::mpsc::unbounded_channel;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tracing::{error, info, warn};
 
 use crate::edge::{EdgeClient, EdgeError};
@@ -23,6 +23,9 @@ use crate::spool::{Meta, Written, WrittenReceiver};
 const PAUSE_MIN: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(10);
 
+/// Segments of all calls that are under way at once: each is read into memory as a whole, and those of
+/// calls that began together end together.
+const SEGMENTS_AT_ONCE: usize = 8;
 /// How often something is offered that the edge says it can never take.
 const REFUSALS_MAX: u32 = 5;
 /// How often a call is offered that the edge does not know: erased, or an edge that is being set up;
@@ -70,6 +73,7 @@ pub struct Deliveries {
     edge: Arc<EdgeClient>,
     metrics: Arc<Metrics>,
     active: Arc<watch::Sender<usize>>,
+    uploads: Arc<Semaphore>,
 }
 
 /// Why the rest of a call is not delivered.
@@ -84,7 +88,12 @@ enum Undelivered {
 impl Deliveries {
     /// Deliveries to `edge`.
     pub fn new(edge: Arc<EdgeClient>, metrics: Arc<Metrics>) -> Self {
-        Self { edge, metrics, active: Arc::new(watch::Sender::new(0)) }
+        Self {
+            edge,
+            metrics,
+            active: Arc::new(watch::Sender::new(0)),
+            uploads: Arc::new(Semaphore::new(SEGMENTS_AT_ONCE)),
+        }
     }
 
     /// Starts to deliver in the background.
@@ -138,6 +147,7 @@ impl Deliveries {
         let segments = segments::Segments {
             edge: &self.edge,
             metrics: &self.metrics,
+            uploads: &self.uploads,
             meta,
             control: control.as_ref(),
         };

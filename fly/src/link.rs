@@ -18,8 +18,9 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error as WsError, Message, Utf8Bytes};
 
-/// Read buffer of every socket, in bytes.
-const READ_BUFFER_BYTES: usize = 4096;
+/// What is gathered before it is written, in bytes: a piece of audio and its mark leave together. All
+/// of it leaves as soon as nothing more is queued.
+const WRITE_BUFFER_BYTES: usize = 4096;
 /// How long a close handshake may take before the connection is dropped.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -28,6 +29,8 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct LinkLimits {
     /// Largest message taken, in bytes.
     pub message_bytes: usize,
+    /// How much is read at once, in bytes: some of the usual messages.
+    pub read_bytes: usize,
     /// Most bytes that may wait for the peer.
     pub queued_bytes: usize,
     /// How long the peer may take to read one message.
@@ -38,9 +41,9 @@ impl LinkLimits {
     /// As the library wants them.
     pub fn config(&self) -> WebSocketConfig {
         WebSocketConfig::default()
-            .read_buffer_size(READ_BUFFER_BYTES)
-            .write_buffer_size(0)
-            .max_write_buffer_size(self.queued_bytes.max(READ_BUFFER_BYTES) + self.message_bytes)
+            .read_buffer_size(self.read_bytes)
+            .write_buffer_size(WRITE_BUFFER_BYTES)
+            .max_write_buffer_size(self.queued_bytes.max(WRITE_BUFFER_BYTES) + self.message_bytes)
             .max_message_size(Some(self.message_bytes))
             .max_frame_size(Some(self.message_bytes))
     }
@@ -194,6 +197,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             Some(Ok(Message::Text(text))) => Ok(Incoming::Text(text)),
             Some(Ok(Message::Binary(bytes))) => Ok(Incoming::Binary(bytes)),
             Some(Ok(Message::Close(frame))) => {
+                // The library has the answer ready (RFC 6455 §5.5.1) and would send it with the next
+                // read, which nobody does. A peer that has no room for it does without.
+                let _ = Pin::new(&mut self.socket).poll_flush(cx);
                 Ok(Incoming::Closed { code: frame.map(|frame| frame.code.into()) })
             }
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {
@@ -227,6 +233,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         Poll::Pending
     }
 
+    /// Sends what is queued and reads nothing; never returns. What is wrong with the connection shows
+    /// when it is read again. Safe to cancel.
+    pub async fn hold(&mut self) -> std::convert::Infallible {
+        let _ = poll_fn(|cx| self.poll_drain(cx)).await;
+        std::future::pending().await
+    }
+
     /// Sends what is queued, for at most `limit`; whether all of it went out.
     pub async fn flush(&mut self, limit: Duration) -> bool {
         let drained = poll_fn(|cx| self.poll_drain(cx));
@@ -244,7 +257,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             if !sent {
                 return;
             }
-            let mut scrap = [0_u8; 4096];
+            // Not in the future itself, which is part of a call's from the begin.
+            let mut scrap = vec![0_u8; 4096];
             // Raw: the peer may be in the middle of a frame that was refused.
             while matches!(self.socket.get_mut().read(&mut scrap).await, Ok(read) if read > 0) {}
         };

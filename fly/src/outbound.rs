@@ -13,6 +13,8 @@ use rustls::ClientConfig;
 
 /// How long a connection may take to open.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Read buffer of a connection, in bytes.
+const READ_BUFFER_BYTES: usize = 4096;
 /// How long an unused connection is kept.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -32,6 +34,8 @@ pub fn http_client(tls: &Arc<ClientConfig>) -> HttpClient {
         .enable_http1()
         .wrap_connector(tcp);
     Client::builder(TokioExecutor::new())
+        // Answers are short or come in small pieces, and every connection has a buffer.
+        .http1_read_buf_exact_size(READ_BUFFER_BYTES)
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE_TIMEOUT)
         .pool_max_idle_per_host(64)

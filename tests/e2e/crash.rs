@@ -20,7 +20,7 @@ use crate::calls::open;
 
 /// What a kill may cost, in ms.
 const LOSS_MS: u64 = 1_000;
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![alone("a_killed_server_loses_less_than_a_second_of_its_calls", &[], killed)]

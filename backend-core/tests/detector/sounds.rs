@@ -89,7 +89,7 @@ pub(crate) fn noise(kind: Noise, rate: u32, seconds: f64, random: &mut Random) -
     samples
 }
 
-/// `seconds` of a sound of effective value `level` at `rate`.
+/// `seconds` of a sound of effective value `level` at `rate` (clicks: a tenth of it).
 pub(crate) fn sound(
     kind: Sound,
     rate: u32,
@@ -110,8 +110,8 @@ pub(crate) fn sound(
         Sound::Clicks => clicks(count, rate, random),
         Sound::ToneWords => tone_words(count, rate, random),
     };
-    let level = if kind == Sound::Clicks { level / 10.0 } else { level };
-    scale(&mut samples, level);
+    // Clicks are short: as loud as the rest on average, they would all be clipped.
+    scale(&mut samples, if kind == Sound::Clicks { level / 10.0 } else { level });
     samples
 }
 

@@ -231,12 +231,15 @@ impl Call {
 
     /// What happens next. Every branch is safe to cancel.
     async fn wake(&mut self) -> Wake {
-        let Self { control, line, transcriber, voice, model, timer, .. } = self;
+        let Self { control, line, transcriber, voice, playout, model, timer, .. } = self;
         let client = async {
             match line {
                 Some(line) => line.next().await,
                 None => std::future::pending().await,
             }
+        };
+        let speech = async {
+            if playout.is_full() { match voice.hold().await {} } else { voice.next().await }
         };
         let reply = async {
             match model {
@@ -249,7 +252,7 @@ impl Call {
             Some(control) = control.recv() => Wake::Control(control),
             input = client => Wake::Client(input),
             event = transcriber.next() => Wake::Transcriber(event),
-            event = voice.next() => Wake::Voice(event),
+            event = speech => Wake::Voice(event),
             event = reply => Wake::Model(event),
             () = timer => Wake::Tick,
         }

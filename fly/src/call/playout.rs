@@ -21,6 +21,10 @@ const STARVED_MS: u64 = 60;
 /// How far the client may be ahead, in ms: what an interruption throws away at most.
 const LEAD_MS: u64 = 1_200;
 
+/// How much may wait before no more is read from the voice, in ms. It speaks several times faster than
+/// anybody listens; what it has said beyond this waits at its end of the connection.
+const WAITING_MAX_MS: usize = 3_000;
+
 /// A piece to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
@@ -123,6 +127,12 @@ impl Playout {
     /// Whether the client still has something to play, or something waits to be sent.
     pub fn is_active(&self, now: CallMs) -> bool {
         self.plays_until > now || self.speech.as_ref().is_some_and(|s| s.waiting_bytes > 0)
+    }
+
+    /// Whether so much waits to be sent that no more is wanted for now.
+    pub fn is_full(&self) -> bool {
+        let most = WAITING_MAX_MS * self.format.bytes_per_ms();
+        self.speech.as_ref().is_some_and(|speech| speech.waiting_bytes >= most)
     }
 
     /// The next piece that may be sent now.

@@ -55,7 +55,8 @@ pub async fn welcome(app: &Arc<App>, line: Line, arrived: Arrived, slot: Slot) {
         audio: format,
         known_snapshot: known.as_ref().map(|_| ticket.snapshot.clone()),
     };
-    let claimed = match claim(&app.edge, ticket.call, &request).await {
+    // Boxed, as a call is long and its claim is not.
+    let claimed = match Box::pin(claim(&app.edge, ticket.call, &request)).await {
         Ok(answer) => answer,
         Err(error) => return turn_away(app, line, &error).await,
     };

@@ -1,17 +1,23 @@
 //! Segments on their way to the edge.
 
+use std::path::Path;
+
 use bytes::Bytes;
+use nexus_core::voice_link::SegmentAnswer;
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tracing::error;
 
 use super::{Control, ControlSender, Undelivered, gauge, insist};
-use crate::edge::{EdgeClient, SegmentAddress};
+use crate::edge::{EdgeClient, EdgeError, SegmentAddress};
 use crate::metrics::Metrics;
 use crate::spool::{Meta, SegmentFile};
 
 pub(super) struct Segments<'a> {
     pub(super) edge: &'a EdgeClient,
     pub(super) metrics: &'a Metrics,
+    /// Bounds how many segments of all calls are in memory.
+    pub(super) uploads: &'a Semaphore,
     pub(super) meta: Meta,
     pub(super) control: Option<&'a ControlSender>,
 }
@@ -40,32 +46,37 @@ impl Segments<'_> {
 
     /// Whether the edge has it; a file that is gone or that the edge can never take is passed over.
     async fn deliver(&self, file: SegmentFile) -> Result<bool, Undelivered> {
-        let Ok(bytes) = tokio::fs::read(&file.path).await else {
-            error!(call = %self.meta.call, n = file.n, "a spooled segment cannot be read");
-            return Ok(false);
-        };
-        let delivered = self.offer(&file, Bytes::from(bytes)).await;
-        if delivered == Ok(true) {
-            let _ = tokio::task::spawn_blocking(move || file.sent()).await;
-        }
-        delivered
-    }
-
-    async fn offer(&self, file: &SegmentFile, bytes: Bytes) -> Result<bool, Undelivered> {
         let at = SegmentAddress {
             call: self.meta.call,
             epoch: self.meta.epoch,
             n: file.n,
             start_ms: file.start_ms,
         };
-        let answer = insist(|| self.edge.segment(at, bytes.clone())).await?;
-        let Some(answer) = answer else { return Ok(false) };
+        let Some(Some(answer)) = insist(|| self.offer(at, &file.path)).await? else {
+            return Ok(false);
+        };
         if answer.epoch > self.meta.epoch
             && let Some(control) = self.control
         {
             // A full channel holds a control already that ends the call.
             let _ = control.try_send(Control::TakenOver);
         }
+        let _ = tokio::task::spawn_blocking(move || file.sent()).await;
         Ok(true)
+    }
+
+    /// Offers the segment once, when it is its turn; `None` if there is no file any more.
+    async fn offer(
+        &self,
+        at: SegmentAddress,
+        path: &Path,
+    ) -> Result<Option<SegmentAnswer>, EdgeError> {
+        // Never closed: to wait cannot fail.
+        let _turn = self.uploads.acquire().await;
+        let Ok(bytes) = tokio::fs::read(path).await else {
+            error!(call = %at.call, n = at.n, "a spooled segment cannot be read");
+            return Ok(None);
+        };
+        self.edge.segment(at, Bytes::from(bytes)).await.map(Some)
     }
 }

@@ -21,6 +21,7 @@ pub type ProviderLink = Box<Link<MaybeTlsStream<TcpStream>>>;
 /// Synthesised audio comes in frames of up to a few MiB; seconds of caller audio may wait.
 const LIMITS: LinkLimits = LinkLimits {
     message_bytes: 16 * 1024 * 1024,
+    read_bytes: 4096,
     queued_bytes: 512 * 1024,
     stall: Duration::from_secs(5),
 };

@@ -19,6 +19,9 @@ use tracing::warn;
 
 /// How long a request's head may take, and how long a connection may idle between two.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a connection may be one for requests: a client that asks and does not read the answers
+/// would hold it for ever otherwise.
+const REQUESTS_WITHIN: Duration = Duration::from_secs(20);
 /// Most connections that have not become calls.
 const CONNECTIONS_MAX: usize = 4096;
 /// What the system may hold for one client, in bytes: with the default of megabytes a client that
@@ -59,8 +62,9 @@ pub(super) async fn serve(listener: TcpListener, router: Router) {
                 .max_buf_size(16 * 1024)
                 .serve_connection(TokioIo::new(stream), service)
                 .with_upgrades();
-            // A client's broken connection is its own affair.
-            let _ = connection.await;
+            // A client's broken connection is its own affair. With an upgrade it ends here and goes on
+            // as a call.
+            let _ = tokio::time::timeout(REQUESTS_WITHIN, connection).await;
             drop(permit);
         });
     }

@@ -18,6 +18,7 @@ use crate::upgrade::ClientLink;
 /// Bounds of a browser's socket.
 pub const LIMITS: LinkLimits = LinkLimits {
     message_bytes: BINARY_FRAME_BYTES_MAX,
+    read_bytes: 2048,
     queued_bytes: 256 * 1024,
     stall: Duration::from_secs(5),
 };

@@ -20,6 +20,7 @@ use crate::upgrade::ClientLink;
 /// Bounds of a stream's socket.
 pub const LIMITS: LinkLimits = LinkLimits {
     message_bytes: TEXT_FRAME_BYTES_MAX,
+    read_bytes: 2048,
     queued_bytes: 256 * 1024,
     stall: Duration::from_secs(5),
 };

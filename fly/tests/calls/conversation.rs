@@ -69,6 +69,19 @@ async fn a_call_of_three_turns_is_heard_written_and_recorded() {
     assert_eq!(channel(0), "one two red fox last word");
 }
 
+/// The voice speaks faster than the caller listens: it is held up, and loses nothing by that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_reply_is_heard_whole() {
+    let scene = Scene::start().await;
+    let call = scene.call(&json!({"first_message": null}));
+    let mut caller = scene.caller_with(call, AudioFormat::PHONE).await;
+    caller.say("tell story").await.unwrap();
+    let (heard, cut) = turn(&mut caller, 1).await;
+    assert!(heard.ends_with("That is the end of the story.") && !cut, "{heard:?}");
+    assert_eq!(caller.agent_words(), heard);
+    caller.end().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_interruption_stops_the_agent_and_what_was_heard_is_kept() {
     let scene = Scene::start().await;

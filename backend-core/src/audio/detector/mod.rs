@@ -76,13 +76,14 @@ pub enum Detection {
 
 /// The networks for both rates, shared by all calls.
 pub struct Model {
+    level: Level,
     narrow: Narrow,
     wide: Wide,
 }
 
 impl std::fmt::Debug for Model {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Model").finish_non_exhaustive()
+        f.debug_struct("Model").field("level", &self.level).finish_non_exhaustive()
     }
 }
 
@@ -94,7 +95,7 @@ impl Model {
     }
 
     fn load_for(level: Level) -> Result<Self, WeightsError> {
-        Ok(Self { narrow: Narrow::load(level)?, wide: Wide::load(level)? })
+        Ok(Self { level, narrow: Narrow::load(level)?, wide: Wide::load(level)? })
     }
 }
 

@@ -78,3 +78,17 @@ fn cancelled_and_stale_speech_is_dropped() {
     assert!(playout.audio(ReplyId(2), audio(500), &[]));
     assert_eq!(playout.next_piece(CallMs(0)).map(|piece| piece.reply), Some(ReplyId(2)));
 }
+
+#[test]
+fn it_is_full_while_three_seconds_wait() {
+    let mut playout = playout();
+    assert!(!playout.is_full());
+    playout.audio(REPLY, audio(WAITING_MAX_MS), &[]);
+    assert!(playout.is_full());
+    assert!(!pieces(&mut playout, CallMs(0)).is_empty());
+    assert!(!playout.is_full());
+    playout.audio(REPLY, audio(WAITING_MAX_MS), &[]);
+    assert!(playout.is_full());
+    playout.cancel(REPLY);
+    assert!(!playout.is_full(), "what was cancelled is still to be read");
+}

@@ -1,6 +1,7 @@
 //! The voice of one call: its connection and the contexts on it.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -251,6 +252,18 @@ impl Voice {
             if was_open && self.opened.elapsed() >= OPEN_AGAIN_AFTER {
                 self.connect();
             }
+        }
+    }
+
+    /// Sends what waits and takes no audio, because enough of it is there; never returns. Safe to
+    /// cancel.
+    pub async fn hold(&mut self) -> Infallible {
+        // It is not the voice that is silent.
+        self.heard_from = Instant::now();
+        match &mut self.state {
+            State::Open(link) => link.hold().await,
+            // Nothing to send: the connection that gave the audio is lost.
+            State::Connecting(_) | State::Closed => std::future::pending().await,
         }
     }
 
