@@ -9,6 +9,11 @@
 //! `weights/README.md`. It knows human speech, synthetic or not, and babble, which is speech too;
 //! tones, music, DTMF and coughs are not.
 
+#![expect(
+    clippy::inline_always,
+    reason = "vector code is that only inside the function that has the instructions enabled"
+)]
+
 mod gate;
 mod layer;
 mod lstm;
@@ -270,9 +275,6 @@ impl Detector {
             Branch::Wide => self.model.wide.step(&mut self.memory, samples),
         };
         self.steps += 1;
-        if std::option_env!("DBG_P").is_some() {
-            eprint!(" {}:{:.2}", self.blocks * 8, self.probability);
-        }
         let loud_ms = u64::from(self.gate.loud_blocks_before(STEP_BLOCKS)) * BLOCK_MS;
         let end_ms = self.blocks * BLOCK_MS;
         out.extend(self.verdict.push(self.probability, end_ms, loud_ms.min(LOUD_MS_MAX)));

@@ -35,8 +35,8 @@ impl<const M: usize> Spectrum<M> {
         Self { window: halves, turns }
     }
 
-    /// Frame `f` is `columns[..][f]`, then `columns[..][f + 1]`. Appends nothing: fills `out`, a row
-    /// of frames for each of `M + 1` frequencies.
+    /// The magnitudes of a step, a row of frames for each of `M + 1` frequencies. Frame `f` is the
+    /// column `f` of `columns` and then its column `f + 1`.
     #[inline(always)]
     pub(super) fn run<S: Simd>(
         &self,
@@ -90,16 +90,13 @@ impl<const M: usize> Spectrum<M> {
     #[inline(always)]
     fn unravel<S: Simd>(&self, values: &[Complex<S>; M], out: &mut [[f32; FRAMES]]) {
         let Some(([re, im], rest)) = values.split_first() else { return };
-        let [Some(first), Some(last)] =
-            out.get_disjoint_mut([0, M]).map_or([None, None], |rows| rows.map(Some))
-        else {
-            return;
-        };
+        let Some((first, out)) = out.split_first_mut() else { return };
+        let Some((last, out)) = out.split_last_mut() else { return };
         ((*re + *im) * 2.0).abs().store_slice(first);
         ((*re - *im) * 2.0).abs().store_slice(last);
         let mirrored = rest.iter().zip(rest.iter().rev());
         let turns = self.turns.iter().skip(1);
-        for (((a, b), turn), out) in mirrored.zip(turns).zip(out.iter_mut().skip(1)) {
+        for (((a, b), turn), out) in mirrored.zip(turns).zip(out) {
             let even = [a[0] + b[0], a[1] - b[1]];
             let odd = turned([a[1] + b[1], b[0] - a[0]], *turn);
             let [re, im] = [even[0] + odd[0], even[1] + odd[1]];
