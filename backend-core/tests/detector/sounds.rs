@@ -120,7 +120,9 @@ pub(crate) fn scale(samples: &mut [f64], level: f64) {
     let power = samples.iter().map(|s| s * s).sum::<f64>() / samples.len().max(1) as f64;
     if power > 0.0 {
         let factor = level / power.sqrt();
-        samples.iter_mut().for_each(|sample| *sample *= factor);
+        for sample in samples {
+            *sample *= factor;
+        }
     }
 }
 
@@ -175,7 +177,7 @@ fn music(count: usize, rate: u32, random: &mut Random) -> Vec<f64> {
 fn gusts(count: usize, rate: u32, random: &mut Random) -> Vec<f64> {
     let mut samples = pink(count, random);
     for (n, sample) in samples.iter_mut().enumerate() {
-        if n / (2 * rate as usize) % 2 == 0 {
+        if (n / (2 * rate as usize)).is_multiple_of(2) {
             *sample *= 0.1;
         }
     }

@@ -29,7 +29,7 @@ impl Clip {
         let first = powers.windows(4).position(|four| four.iter().all(|power| *power > edge))?;
         let last = powers.iter().rposition(|power| *power > edge)?;
         let samples = samples.get(first * block..(last + 1) * block)?.to_vec();
-        (samples.len() > rate as usize / 5).then_some(Self { rate, samples })
+        (samples.len() > rate as usize / 10).then_some(Self { rate, samples })
     }
 
     /// The first channel of a 16-bit WAV file.
@@ -87,7 +87,6 @@ const TEXTS: [&str; 10] = [
 
 /// A synthesiser's voice.
 pub(crate) struct Voice {
-    pub(crate) name: String,
     program: PathBuf,
     arguments: Vec<String>,
 }
@@ -102,18 +101,17 @@ impl Voice {
             (PathBuf::from("espeak-ng"), "-v", &["en-us", "en-gb+f3"][..]),
         ] {
             voices.extend(names.iter().map(|name| Self {
-                name: (*name).to_owned(),
                 program: program.clone(),
                 arguments: vec![option.to_owned(), (*name).to_owned()],
             }));
         }
-        voices.retain(|voice| !voice.clips(1).is_empty());
+        voices.retain(|voice| voice.say(TEXTS[0]).is_some());
         voices
     }
 
-    /// The first `count` texts.
-    pub(crate) fn clips(&self, count: usize) -> Vec<Clip> {
-        TEXTS.iter().take(count).filter_map(|text| self.say(text)).collect()
+    /// All texts.
+    pub(crate) fn clips(&self) -> Vec<Clip> {
+        TEXTS.iter().filter_map(|text| self.say(text)).collect()
     }
 
     fn say(&self, text: &str) -> Option<Clip> {

@@ -127,12 +127,12 @@ pub(crate) fn run(model: &Arc<Model>, line: &Line, report: &mut Report) {
         };
         report.start_delay.push(*told as f64 - utterance.0 as f64);
         report.start_error.push(*at_ms as f64 - utterance.0 as f64);
-        // The utterance's last end: the one before the next start that does not belong to it.
-        let ended = heard.iter().filter(|(_, detection)| {
+        // Its last end: there may be pauses in it, and what follows is far away.
+        let mut ended = heard.iter().rev().filter(|(_, detection)| {
             matches!(detection, Detection::SpeechEnded { at_ms }
                 if utterance.0 <= *at_ms && *at_ms <= utterance.1 + 1_000)
         });
-        if let Some((told, Detection::SpeechEnded { at_ms })) = ended.last() {
+        if let Some((told, Detection::SpeechEnded { at_ms })) = ended.next() {
             report.end_delay.push(*told as f64 - utterance.1 as f64);
             report.end_error.push(*at_ms as f64 - utterance.1 as f64);
         }

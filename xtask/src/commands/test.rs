@@ -12,7 +12,7 @@ use xtask::error::Fault;
 const DENY: &str = "0.20.2";
 /// Features that the tests need and the products do not have.
 const TEST_FEATURES: &str =
-    "nexus-functions/memory,nexus-functions/conformance,nexus-functions/schema";
+    "nexus-core/detector,nexus-functions/memory,nexus-functions/conformance,nexus-functions/schema";
 
 #[derive(Default)]
 struct Counts {
