@@ -155,10 +155,10 @@ impl Default for Metrics {
         let (speech_starts_local, speech_starts_provider) = (source("local"), source("provider"));
         Self {
             registry,
-            bytes_in,
-            bytes_out,
             speech_starts_local,
             speech_starts_provider,
+            bytes_in,
+            bytes_out,
             ..metrics
         }
     }

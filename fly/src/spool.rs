@@ -60,8 +60,8 @@ impl SegmentFile {
 /// What has been written and waits for delivery.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Written {
-    /// An entry of the journal.
-    Entry(Entry),
+    /// An entry of the journal. Boxed, as every channel of a call has room for dozens.
+    Entry(Box<Entry>),
     /// A segment of the recording.
     Segment(SegmentFile),
 }

@@ -30,7 +30,7 @@ impl Conversation {
         self.cut_off(now, out);
         self.record_pending(out);
         out.push(Action::Journal(What::Disconnected {}));
-        self.transcriber = Link::Up;
+        self.transcriber = Link::FIRST;
         self.floor = Floor::Gone { until: now.plus(self.rules.reclaim_ms) };
     }
 }

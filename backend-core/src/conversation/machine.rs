@@ -70,7 +70,7 @@ impl Conversation {
             turn: history::last_turn(history),
             is_resumed: !history.is_empty(),
             prompts_said: 0,
-            transcriber: Link::Up,
+            transcriber: Link::FIRST,
             last_reply: ReplyId(0),
         }
     }
@@ -103,7 +103,7 @@ impl Conversation {
             (_, Event::ClientGone) => self.client_gone(now, out),
             (Floor::Closed, Event::Began) => self.begin(now, out),
             (_, Event::TranscriberFailed(failure)) => self.transcriber_failed(now, failure, out),
-            (_, Event::TranscriberReady) => self.transcriber = Link::Up,
+            (_, Event::TranscriberReady) => self.transcriber = self.transcriber.ready(now),
             (Floor::Closed, _) | (_, Event::Began) => {}
             (_, event) => self.converse(now, event, out),
         }
@@ -232,7 +232,7 @@ impl Conversation {
 
     fn transcriber_due(&mut self, now: CallMs, out: &mut Vec<Action>) {
         match self.transcriber {
-            Link::Up => {}
+            Link::Up { .. } => {}
             Link::Lost { failures, .. } => {
                 self.transcriber = Link::opening(now, failures);
                 out.push(Action::ReopenTranscriber);

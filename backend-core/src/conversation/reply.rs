@@ -183,11 +183,14 @@ impl Reply {
     }
 
     /// A piece of the model's text.
-    pub(super) fn token(&mut self, now: CallMs, text: &str, out: &mut Vec<Action>) -> Verdict {
-        if text.is_empty() {
+    pub(super) fn token(&mut self, now: CallMs, token: &str, out: &mut Vec<Action>) -> Verdict {
+        if token.is_empty() {
             return Verdict::GoesOn;
         }
         self.waterfall.first_token(now);
+        let room = REPLY_BYTES_MAX.saturating_sub(self.ledger.text().len());
+        let text = token.get(..token.floor_char_boundary(room)).unwrap_or_default();
+        let is_cut_short = text.len() < token.len();
         self.ledger.push(text);
         self.source = Source::Model { until: now.plus(MODEL_MS) };
         let before = self.ledger.spoken().len();
@@ -197,7 +200,7 @@ impl Reply {
         if self.ledger.spoken().len() > before {
             out.push(self.send_text(self.ledger.spoken(), Extent::SoFar));
         }
-        if self.ledger.text().len() >= REPLY_BYTES_MAX {
+        if is_cut_short || self.ledger.text().len() >= REPLY_BYTES_MAX {
             out.push(Action::CancelModel { reply: self.model });
             return self.complete(now, out);
         }

@@ -76,8 +76,10 @@ impl AudioClock {
         self.sent_us += us;
     }
 
-    /// When the audio at `audio_ms` was spoken.
+    /// When the audio at `audio_ms` was spoken. What has not been sent yet, of which a recogniser
+    /// cannot speak, counts as the last that has.
     pub fn at(&self, audio_ms: u64) -> CallMs {
+        let audio_ms = audio_ms.min(self.sent_us / 1000);
         let anchor = self
             .anchors
             .iter()
@@ -111,6 +113,14 @@ mod tests {
         assert_eq!(clock.at(990), CallMs(1490));
         assert_eq!(clock.at(1500), CallMs(7000));
         assert_eq!(clock.at(2000), CallMs(7500));
+    }
+
+    #[test]
+    fn nothing_was_spoken_after_what_was_sent() {
+        let mut clock = AudioClock::default();
+        assert_eq!(clock.at(u64::MAX), CallMs(0));
+        clock.record(FRAME, AudioFormat::PHONE, CallMs(520));
+        assert_eq!(clock.at(u64::MAX), CallMs(520));
     }
 
     #[test]

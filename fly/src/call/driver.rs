@@ -239,7 +239,10 @@ impl Call {
             }
         };
         let speech = async {
-            if playout.is_full() { match voice.hold().await {} } else { voice.next().await }
+            if playout.is_full() {
+                match voice.hold().await {}
+            }
+            voice.next().await
         };
         let reply = async {
             match model {

@@ -5,6 +5,9 @@ use nexus_core::journal::{Usage, What};
 use crate::prices::Prices;
 use crate::providers::openai::TokenUsage;
 
+/// More tokens than any model's context holds: what a server counts beyond that is nonsense.
+const TOKENS_MAX: u64 = 100_000_000;
+
 /// Counts since the last entry.
 #[derive(Debug)]
 pub struct Meter {
@@ -26,8 +29,9 @@ impl Meter {
 
     /// The model counted a reply.
     pub fn model(&mut self, used: TokenUsage) {
-        self.pending.prompt_tokens += used.prompt;
-        self.pending.completion_tokens += used.completion;
+        let add = |sum: &mut u64, more: u64| *sum = sum.saturating_add(more.min(TOKENS_MAX));
+        add(&mut self.pending.prompt_tokens, used.prompt);
+        add(&mut self.pending.completion_tokens, used.completion);
     }
 
     /// The entry for what was used since the last one, if anything was; `transcribed_ms` is all
@@ -43,6 +47,16 @@ impl Meter {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_no_model_can_have_used_is_not_counted() {
+        let mut meter = Meter::new(Prices::default());
+        for _ in 0..2 {
+            meter.model(TokenUsage { prompt: u64::MAX, completion: 3 });
+        }
+        let Some(What::Usage { usage, .. }) = meter.entry(0) else { panic!("an entry") };
+        assert_eq!((usage.prompt_tokens, usage.completion_tokens), (2 * TOKENS_MAX, 6));
+    }
 
     #[test]
     fn each_entry_holds_what_came_since_the_last() {

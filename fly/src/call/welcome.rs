@@ -172,7 +172,8 @@ async fn hold(app: &Arc<App>, held: Held, line: Line, stages: Stages) {
     info!(call = %id, epoch = epoch.0, "call begins");
     let over = call.run().await;
     info!(call = %id, epoch = epoch.0, outcome = ?over.outcome, "call over");
-    finish(app, over).await;
+    // Boxed, as the end is short and the call before it is not.
+    Box::pin(finish(app, over)).await;
     app.metrics.calls_active.dec();
     drop(registration);
 }

@@ -33,7 +33,12 @@ impl SignedStreams {
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<SignedStreams> {
     const NAME: &str = "NEXUS_PUBLIC_URL";
     let token = reader.get("TWILIO_AUTH_TOKEN").and_then(SigningSecret::new);
-    let base = reader.get(NAME)?;
+    let Some(base) = reader.get(NAME) else {
+        if token.is_some() {
+            reader.fault(NAME, "is missing: without it TWILIO_AUTH_TOKEN checks nothing");
+        }
+        return None;
+    };
     let base = Url::parse(&base).ok().filter(|url| match url.scheme() {
         "https" | "wss" => url.host().is_some(),
         "http" | "ws" => is_loopback(url),

@@ -82,7 +82,8 @@ fn a_loopback_provider_is_simulated_and_needs_no_key() {
 fn a_stream_is_checked_when_token_and_address_are_known() {
     let token = ("TWILIO_AUTH_TOKEN", "12345");
     let address = ("NEXUS_PUBLIC_URL", "https://voice.example.com");
-    assert!(read(&[token]).unwrap().twilio.is_none());
+    let blind = read(&[token]).unwrap_err();
+    assert_eq!(blind.faults[0].name, "NEXUS_PUBLIC_URL", "a token alone checks nothing");
     assert!(read(&[address]).unwrap().twilio.is_none());
     let streams = read(&[token, address]).unwrap().twilio.unwrap();
     let mut headers = http::HeaderMap::new();

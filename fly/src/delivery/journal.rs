@@ -35,7 +35,7 @@ impl Journal<'_> {
     /// Delivers until the call writes no more; the number of the last entry.
     pub(super) async fn run(
         self,
-        mut written: UnboundedReceiver<Entry>,
+        mut written: UnboundedReceiver<Box<Entry>>,
     ) -> Result<u32, Undelivered> {
         let mut queue: VecDeque<Entry> = VecDeque::new();
         let mut last_seq = 0;
@@ -120,15 +120,15 @@ impl Journal<'_> {
 }
 
 /// Waits for entries until a batch is worth sending; whether more may follow.
-async fn gather(written: &mut UnboundedReceiver<Entry>, queue: &mut VecDeque<Entry>) -> bool {
+async fn gather(written: &mut UnboundedReceiver<Box<Entry>>, queue: &mut VecDeque<Entry>) -> bool {
     let Some(first) = written.recv().await else { return false };
     let mut deadline = Instant::now() + patience(&first.what);
-    queue.push_back(first);
+    queue.push_back(*first);
     while queue.len() < BATCH_MAX && !queue.back().is_some_and(|last| ends_a_turn(&last.what)) {
         match timeout_at(deadline, written.recv()).await {
             Ok(Some(entry)) => {
                 deadline = deadline.min(Instant::now() + patience(&entry.what));
-                queue.push_back(entry);
+                queue.push_back(*entry);
             }
             Ok(None) => return false,
             Err(_) => break,

@@ -19,6 +19,9 @@ pub const KEEP_ALIVE: &str = r#"{"type":"KeepAlive"}"#;
 /// Asks for the remaining transcripts, then the close.
 pub const CLOSE_STREAM: &str = r#"{"type":"CloseStream"}"#;
 
+/// Longest transcript of a stretch taken, in bytes: nobody says more between two of them.
+const TRANSCRIPT_BYTES_MAX: usize = 8 * 1024;
+
 /// The address that opens a transcription of `line` as `settings` want it.
 pub fn listen_url(base: &Url, line: AudioFormat, settings: &AgentSettings, opt_out: bool) -> Url {
     let mut url = socket_url(base, "/v1/listen");
@@ -129,14 +132,17 @@ pub fn decode(text: &str) -> Option<Said> {
         "Results" => {
             let results: Results = serde_json::from_str(text).ok()?;
             let best = results.channel.alternatives.into_iter().next();
-            let (text, words) = best.map(|best| (best.transcript, best.words)).unwrap_or_default();
+            let (mut text, words) =
+                best.map(|best| (best.transcript, best.words)).unwrap_or_default();
+            text.truncate(text.floor_char_boundary(TRANSCRIPT_BYTES_MAX));
             let end = results.start + results.duration;
+            let from_ms = milliseconds(words.first().map_or(results.start, |word| word.start));
             Said::Results {
                 text,
                 is_final: results.is_final || results.speech_final,
                 speech_final: results.speech_final,
-                from_ms: milliseconds(words.first().map_or(results.start, |word| word.start)),
-                to_ms: milliseconds(words.last().map_or(end, |word| word.end)),
+                from_ms,
+                to_ms: milliseconds(words.last().map_or(end, |word| word.end)).max(from_ms),
             }
         }
         "SpeechStarted" => Said::SpeechStarted,
@@ -181,6 +187,19 @@ mod tests {
             panic!("a result");
         };
         assert_eq!((&*text, is_final, speech_final, from_ms, to_ms), ("", true, false, 4000, 5000));
+    }
+
+    #[test]
+    fn no_stretch_is_longer_than_speech_or_ends_before_it_begins() {
+        let long = "é".repeat(TRANSCRIPT_BYTES_MAX);
+        let frame = format!(
+            r#"{{"type":"Results","start":4,"duration":-1e300,"channel":{{"alternatives":[{{
+            "transcript":"x{long}"}}]}}}}"#
+        );
+        let Some(Said::Results { text, from_ms, to_ms, .. }) = decode(&frame) else {
+            panic!("a result");
+        };
+        assert_eq!((text.len(), from_ms, to_ms), (TRANSCRIPT_BYTES_MAX - 1, 4000, 4000));
     }
 
     #[test]

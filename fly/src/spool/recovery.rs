@@ -54,7 +54,8 @@ fn directories(path: &Path) -> Vec<PathBuf> {
 
 fn read(dir: &Path) -> io::Result<Leftover> {
     let meta: Meta = serde_json::from_slice(&fs::read(dir.join(META))?)?;
-    let mut written: Vec<Written> = read_entries(dir)?.into_iter().map(Written::Entry).collect();
+    let mut written: Vec<Written> =
+        read_entries(dir)?.into_iter().map(|entry| Written::Entry(Box::new(entry))).collect();
     let (segments, segments_sent) = read_segments(dir, &meta)?;
     written.extend(segments);
     Ok(Leftover { meta, dir: dir.to_owned(), written, segments_sent })

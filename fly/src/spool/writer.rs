@@ -59,7 +59,7 @@ impl Place {
         self.is_dirty = true;
         let written = self.journal.as_mut().map_or(Ok(()), |journal| journal.write_all(&line));
         // With a full disk the entry still goes out, only not over a crash.
-        let _ = self.written.send(Written::Entry(entry));
+        let _ = self.written.send(Written::Entry(Box::new(entry)));
         written
     }
 

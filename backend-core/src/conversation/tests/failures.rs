@@ -240,14 +240,19 @@ fn a_lost_recogniser_is_opened_again_with_growing_pauses() {
 
 #[test]
 fn a_recogniser_that_works_again_starts_afresh() {
-    let mut script = Script::listening();
-    for round in 0..5 {
-        script.at(round * 1000, TranscriberFailed(Failure::Server));
-        script.at(round * 1000 + 400, TranscriberReady);
-    }
-    let lines = script.lines_of(&["reopen"]);
-    let times: Vec<_> = lines.iter().map(|line| line.split(' ').next().unwrap()).collect();
-    assert_eq!(times, ["250", "1250", "2250", "3250", "4250"]);
+    let reopened = |every: u64| {
+        let mut script = Script::listening();
+        for round in 0..5 {
+            script.at(round * every, TranscriberFailed(Failure::Server));
+            script.at(round * every + 3_500, TranscriberReady);
+            script.at(round * every + 3_600, Event::Typed("hm".to_owned()));
+        }
+        let lines = script.lines_of(&["reopen", "end p"]);
+        lines.iter().map(|line| line.split(' ').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(reopened(13_500), ["250", "13750", "27250", "40750", "54250"]);
+    // One that opens but never works for ten seconds does not.
+    assert_eq!(reopened(13_400), ["250", "14400", "29800", "40200"]);
 }
 
 #[test]

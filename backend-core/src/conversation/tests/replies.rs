@@ -175,6 +175,14 @@ fn a_reply_without_end_is_cut_short() {
     assert!(lines[0].ends_with("cancel model #1") && lines[1].ends_with("speak end #1"));
 }
 
+#[test]
+fn a_token_longer_than_a_reply_may_be_is_cut_short_too() {
+    let mut script = Script::asked("count");
+    let lines = script.at(1300, token(1, &"One two. ".repeat(100_000))).lines();
+    assert!(lines.iter().any(|line| line.ends_with("cancel model #1")), "{lines:?}");
+    assert!(lines.iter().all(|line| line.len() < 17 * 1024));
+}
+
 /// A server's death costs less than a second of what was heard.
 #[test]
 fn a_long_reply_is_written_down_while_it_is_heard() {

@@ -80,7 +80,7 @@ fn cancelled_and_stale_speech_is_dropped() {
 }
 
 #[test]
-fn it_is_full_while_three_seconds_wait() {
+fn it_is_full_while_two_seconds_wait() {
     let mut playout = playout();
     assert!(!playout.is_full());
     playout.audio(REPLY, audio(WAITING_MAX_MS), &[]);

@@ -3,6 +3,8 @@
 
 const OPEN: &str = "<think>";
 const CLOSE: &str = "</think>";
+/// White space kept before the first word, in bytes: there may be no end of it.
+const SPACE_BYTES_MAX: usize = 256;
 
 /// Takes the reply's text and gives out what is to be said.
 #[derive(Debug, Default)]
@@ -37,6 +39,9 @@ impl Thoughts {
                     self.0 = State::Thinking(String::new());
                     self.pass(thoughts)
                 } else if OPEN.starts_with(text) {
+                    if text.is_empty() && held.len() > SPACE_BYTES_MAX {
+                        held.clear();
+                    }
                     String::new()
                 } else {
                     let said = std::mem::take(held);
