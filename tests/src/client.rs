@@ -88,13 +88,23 @@ fn text(value: &Value, pointer: &str) -> Outcome<String> {
 impl Team {
     /// Registers an organisation in a cell and logs its owner in.
     pub async fn register(system: &System, cell: Cell, email: &str, org: &str) -> Outcome<Self> {
-        let mut team = Self { base: system.edge_url(), token: String::new() };
+        Self::register_at(&system.edge_url(), cell, email, org).await
+    }
+
+    /// The same at an edge's address.
+    pub async fn register_at(edge: &str, cell: Cell, email: &str, org: &str) -> Outcome<Self> {
+        let mut team = Self { base: edge.to_owned(), token: String::new() };
         let body =
             json!({"email": email, "password": PASSWORD, "org_name": org, "cell": cell.name()});
         team.post("/api/auth/register", &body).await?;
         let body = json!({"email": email, "password": PASSWORD});
         team.token = text(&team.post("/api/auth/login", &body).await?, "/access_token")?;
         Ok(team)
+    }
+
+    /// What its owner's requests carry.
+    pub fn token(&self) -> &str {
+        &self.token
     }
 
     /// Sends anything.

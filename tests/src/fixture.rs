@@ -13,6 +13,9 @@ use xtask::ports::Ports;
 use xtask::process::Log;
 use xtask::system::{Plan, System};
 
+/// How often a system is started when a port that was free is taken.
+const PORT_TRIES: u32 = 3;
+
 /// What all systems of a test run are started from.
 #[derive(Debug)]
 struct Built {
@@ -66,6 +69,18 @@ pub fn long() -> bool {
 impl Fixture {
     /// Starts a system whose voice servers have these settings over the usual ones.
     pub fn start(voice_settings: &[(&str, &str)]) -> Result<Self, Fault> {
+        let mut tries = PORT_TRIES;
+        loop {
+            tries -= 1;
+            match Self::start_once(voice_settings) {
+                // Somebody else took a port between its choice and its use.
+                Err(fault) if tries > 0 && fault.0.to_lowercase().contains("in use") => {}
+                started => return started,
+            }
+        }
+    }
+
+    fn start_once(voice_settings: &[(&str, &str)]) -> Result<Self, Fault> {
         let built = built()?;
         let state = tempfile::tempdir().map_err(|error| Fault::of("no folder", &error))?;
         let plan = Plan {

@@ -4,4 +4,5 @@
 pub mod client;
 pub mod correlation;
 pub mod fixture;
+pub mod load;
 pub mod recording;

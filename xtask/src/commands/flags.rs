@@ -1,5 +1,6 @@
 //! What stands behind a command on the command line.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use lexopt::Arg::{Long, Short, Value};
@@ -36,6 +37,31 @@ pub(crate) struct Call {
     pub(crate) out: Option<PathBuf>,
     /// Where everything listens.
     pub(crate) ports: Ports,
+}
+
+/// What a benchmark measures.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Benched {
+    /// Calls to a voice server.
+    Voice,
+    /// Requests to an edge.
+    Edge,
+}
+
+/// Of `bench`.
+#[derive(Debug)]
+pub(crate) struct Bench {
+    pub(crate) what: Benched,
+    /// Calls at once, level by level.
+    pub(crate) calls: Vec<u32>,
+    /// `browser` or `phone`.
+    pub(crate) transport: String,
+    /// `mulaw` or `pcm16`, of a browser.
+    pub(crate) audio: String,
+    /// Connections to the edge.
+    pub(crate) connections: u32,
+    /// How long all calls talk, or each route is asked.
+    pub(crate) seconds: u32,
 }
 
 fn wrong(error: &lexopt::Error) -> Fault {
@@ -110,6 +136,41 @@ pub(crate) fn call(parser: Parser) -> Result<Call, Fault> {
     Ok(Call { ports, ..flags })
 }
 
+/// The flags of `bench`.
+pub(crate) fn bench(mut parser: Parser) -> Result<Bench, Fault> {
+    let (what, seconds) = match command(&mut parser)?.as_deref() {
+        Some("voice") => (Benched::Voice, 30),
+        Some("edge") => (Benched::Edge, 10),
+        _ => return Err(Fault("bench takes voice or edge".to_owned())),
+    };
+    let mut flags = Bench {
+        what,
+        calls: vec![1, 50, 100],
+        transport: "browser".to_owned(),
+        audio: "mulaw".to_owned(),
+        connections: 8,
+        seconds,
+    };
+    // Every port is a free one.
+    each(parser, &mut Ports::default(), |name, parser| {
+        match name {
+            "calls" => flags.calls = numbers(&parser.value()?.string()?)?,
+            "transport" => flags.transport = parser.value()?.string()?,
+            "audio" => flags.audio = parser.value()?.string()?,
+            "connections" => flags.connections = parser.value()?.parse()?,
+            "seconds" => flags.seconds = parser.value()?.parse()?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })?;
+    Ok(flags)
+}
+
+/// `1,50,100`.
+fn numbers(list: &str) -> Result<Vec<u32>, lexopt::Error> {
+    list.split(',').map(|number| OsStr::new(number).to_owned().parse()).collect()
+}
+
 /// The flags of `test`: whether the long trials run too.
 pub(crate) fn test(parser: Parser) -> Result<bool, Fault> {
     let mut long = false;
@@ -118,4 +179,23 @@ pub(crate) fn test(parser: Parser) -> Result<bool, Fault> {
         Ok(name == "long")
     })?;
     Ok(long)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_a_list_of_numbers() {
+        let bench = |line: &str| bench(Parser::from_args(line.split(' ')));
+        let flags = bench("voice --calls 1,20 --transport phone --seconds 5").unwrap();
+        assert_eq!(
+            (flags.calls, flags.transport.as_str(), flags.seconds),
+            (vec![1, 20], "phone", 5)
+        );
+        assert!(matches!(bench("edge").unwrap().what, Benched::Edge));
+        for line in ["voice --calls 1,x", "voice --cals 1", "tea", "--calls 1"] {
+            assert!(bench(line).is_err(), "{line}");
+        }
+    }
 }

@@ -1,0 +1,195 @@
+//! One caller: a frame every 20 ms, an ear for the agent's first sound, marks answered when played.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
+
+use super::line::{Heard, Line};
+use super::opening::{Opened, Opener};
+use super::options::Transport;
+use super::playout::Playout;
+use super::talk::{Frame, Score, Talk};
+use super::voice::{FRAME_MS, Utterance, is_audible};
+use crate::client::Outcome;
+
+/// How long a server may take to say that it is ready, and to close.
+const WAIT: Duration = Duration::from_secs(15);
+
+/// When all talk.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Window {
+    /// The first call's first word.
+    pub(super) begins: Instant,
+    /// Until all have begun.
+    pub(super) spread: Duration,
+    /// No utterance begins later.
+    pub(super) ends: Instant,
+}
+
+/// What became of a call.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    pub(super) score: Score,
+    pub(super) underruns: u64,
+    /// How late each frame left, in ms.
+    pub(super) late: Vec<f64>,
+    /// The connection ended before the caller ended it.
+    pub(super) dropped: bool,
+    /// The server did not close after the hang-up.
+    pub(super) unclosed: bool,
+}
+
+/// A call on its open line.
+pub(super) struct Caller {
+    line: Line,
+    opened: Opened,
+    transport: Transport,
+    utterance: Arc<Utterance>,
+    playout: Playout,
+    talk: Option<Talk>,
+    done: Done,
+}
+
+impl Caller {
+    /// Opens a call's line.
+    pub(super) async fn open(
+        opened: Opened,
+        transport: Transport,
+        utterance: Arc<Utterance>,
+    ) -> Outcome<Self> {
+        let line = Line::open(&opened, transport.format()).await?;
+        let (playout, talk, done) = (Playout::default(), None, Done::default());
+        let mut caller = Self { line, opened, transport, utterance, playout, talk, done };
+        if caller.line.is_told_ready() {
+            timeout(WAIT, caller.ready()).await.map_err(|_| "the server is not ready")??;
+        }
+        Ok(caller)
+    }
+
+    async fn ready(&mut self) -> Outcome {
+        loop {
+            match self.line.next().await {
+                Heard::Ready => return Ok(()),
+                Heard::Closed => return Err("closed before it was ready".into()),
+                _ => {}
+            }
+        }
+    }
+
+    /// Is silent until there is a window, talks through it, hangs up. `place`: when in the spread
+    /// it begins, 0 to 1.
+    pub(super) async fn run(
+        mut self,
+        mut window: watch::Receiver<Option<Window>>,
+        place: f64,
+        opener: &Opener,
+    ) -> Done {
+        let mut due = Instant::now();
+        let clock = tokio::time::sleep_until(due);
+        tokio::pin!(clock);
+        loop {
+            tokio::select! {
+                biased;
+                () = clock.as_mut() => match self.frame(due).await {
+                    Ok(true) => {
+                        due += Duration::from_millis(FRAME_MS);
+                        clock.as_mut().reset(due);
+                    }
+                    Ok(false) => break,
+                    Err(()) => {
+                        self.done.dropped = true;
+                        break;
+                    }
+                },
+                heard = self.line.next() => {
+                    if !self.take(heard).await {
+                        self.done.dropped = true;
+                        break;
+                    }
+                }
+                changed = window.changed(), if self.talk.is_none() => {
+                    let Some(window) = changed.ok().and_then(|()| *window.borrow_and_update())
+                    else { break };
+                    let starts = window.begins + window.spread.mul_f64(place);
+                    self.talk = Some(Talk::new(self.utterance.length(), starts, window.ends));
+                }
+            }
+        }
+        self.finish(opener).await
+    }
+
+    /// Sends a frame and what is due with it; false when the conversation is over.
+    async fn frame(&mut self, due: Instant) -> Result<bool, ()> {
+        let now = Instant::now();
+        let frame = match &mut self.talk {
+            Some(talk) => {
+                self.done.late.push(now.duration_since(due).as_secs_f64() * 1000.0);
+                talk.next_frame(now, self.playout.dry_for(now))
+            }
+            None => Frame::Silence,
+        };
+        let index = match frame {
+            Frame::Over => return Ok(false),
+            Frame::Silence => None,
+            Frame::Speech(index) => {
+                self.playout.reply_is_over_if(index == 0);
+                Some(index)
+            }
+        };
+        let audio = self.utterance.frame(index);
+        self.line.audio(audio).await.map_err(|_| ())?;
+        while let Some(name) = self.playout.passed(now) {
+            self.line.mark(name).await.map_err(|_| ())?;
+        }
+        Ok(true)
+    }
+
+    /// Takes what came; false when the line is gone.
+    async fn take(&mut self, heard: Heard) -> bool {
+        let now = Instant::now();
+        match heard {
+            Heard::Audio(audio) => {
+                let format = self.transport.format();
+                let ms = audio.len() as f64 / format.bytes_per_ms() as f64;
+                self.playout.audio(now, Duration::from_secs_f64(ms / 1000.0));
+                if let Some(talk) = &mut self.talk
+                    && talk.listens()
+                    && is_audible(&audio, format)
+                {
+                    talk.audible(now);
+                }
+            }
+            Heard::Mark(name) => self.playout.mark(now, name),
+            Heard::Clear => {
+                if let Some(talk) = &mut self.talk {
+                    talk.clear(now);
+                }
+                let cleared = self.playout.clear(now);
+                if self.line.answers_cleared_marks() {
+                    for name in cleared {
+                        if self.line.mark(name).await.is_err() {
+                            return false;
+                        }
+                    }
+                }
+            }
+            Heard::Ready | Heard::Other => {}
+            Heard::Closed => return false,
+        }
+        true
+    }
+
+    async fn finish(self, opener: &Opener) -> Done {
+        let Self { line, opened, playout, talk, mut done, .. } = self;
+        done.score = talk.map(|talk| talk.score).unwrap_or_default();
+        done.underruns = playout.underruns;
+        if !done.dropped {
+            done.unclosed = !matches!(timeout(WAIT, line.hang_up()).await, Ok(Ok(())));
+            // A line whose end is not told shows as a call that is never sealed.
+            let _ = opener.gone(&opened.door).await;
+        }
+        done
+    }
+}
