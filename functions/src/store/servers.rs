@@ -48,7 +48,7 @@ pub(crate) fn seen_by_claim(call: CallId, claim: &Claim) -> Statement {
     )
 }
 
-/// The calls of a server that the API wants ended, or that have ended without it.
+/// The calls of a server that the API wants ended.
 pub(crate) fn to_end(server: ServerId) -> Statement {
     sql!(
         "SELECT id FROM calls WHERE server = ?1 AND ended_at IS NULL \
