@@ -26,6 +26,29 @@ const LIMITS: LinkLimits = LinkLimits {
     stall: Duration::from_secs(5),
 };
 
+/// Messages without any meaning in a row after which a provider counts as broken: services add kinds of messages,
+/// but one that says nothing else would take this call's share of a core and its neighbours' too.
+const MEANINGLESS_MAX: u16 = 256;
+
+/// How long a provider is listened to that says nothing of use.
+#[derive(Debug, Default)]
+pub struct Meaningless {
+    in_a_row: u16,
+}
+
+impl Meaningless {
+    /// A message of use has come.
+    pub const fn over(&mut self) {
+        self.in_a_row = 0;
+    }
+
+    /// A message without meaning has come; `Err` when it was one too many.
+    pub const fn one_more(&mut self) -> Result<(), Failure> {
+        self.in_a_row += 1;
+        if self.in_a_row < MEANINGLESS_MAX { Ok(()) } else { Err(Failure::Server) }
+    }
+}
+
 /// The base address with `path` behind it, as `ws` or `wss`.
 pub fn socket_url(base: &Url, path: &str) -> Url {
     let mut url = base.clone();
@@ -115,6 +138,21 @@ mod tests {
             let base = Url::parse(base).unwrap();
             assert_eq!(socket_url(&base, "/v1/listen").as_str(), expected);
         }
+    }
+
+    #[test]
+    fn nonsense_is_borne_for_a_while_and_forgotten() {
+        let mut meaningless = Meaningless::default();
+        for _ in 0..3 {
+            for _ in 1..MEANINGLESS_MAX {
+                assert_eq!(meaningless.one_more(), Ok(()));
+            }
+            meaningless.over();
+        }
+        for _ in 1..MEANINGLESS_MAX {
+            assert_eq!(meaningless.one_more(), Ok(()));
+        }
+        assert_eq!(meaningless.one_more(), Err(Failure::Server));
     }
 
     #[test]

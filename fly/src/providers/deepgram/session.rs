@@ -16,7 +16,7 @@ use url::Url;
 use super::{CLOSE_STREAM, KEEP_ALIVE, Said, decode};
 use crate::call::clock::AudioClock;
 use crate::link::Incoming;
-use crate::providers::socket::{self, ProviderLink, link_failure};
+use crate::providers::socket::{self, Meaningless, ProviderLink, link_failure};
 use crate::secret::Secret;
 use crate::task::Task;
 
@@ -45,6 +45,7 @@ pub struct Transcriber {
     backlog_bytes: usize,
     clock: AudioClock,
     sent_bytes: u64,
+    meaningless: Meaningless,
     last_sent: Instant,
 }
 
@@ -66,6 +67,7 @@ impl Transcriber {
             backlog_bytes: 0,
             clock: AudioClock::default(),
             sent_bytes: 0,
+            meaningless: Meaningless::default(),
             last_sent: Instant::now(),
         };
         transcriber.reopen();
@@ -77,6 +79,7 @@ impl Transcriber {
         let (url, tls) = (self.url.clone(), Arc::clone(&self.tls));
         let key = HeaderValue::from_str(&format!("Token {}", self.key.expose()));
         self.clock = AudioClock::default();
+        self.meaningless.over();
         self.state = State::Connecting(Task::spawn(async move {
             let key = key.map_err(|_| Failure::Auth)?;
             socket::open(&url, (header::AUTHORIZATION, key), &tls).await
@@ -152,10 +155,19 @@ impl Transcriber {
                 State::Open(link) => match link.next().await {
                     Ok(Incoming::Text(text)) => {
                         if let Some(event) = self.event(&text) {
+                            self.meaningless.over();
                             return event;
                         }
+                        if let Err(failure) = self.meaningless.one_more() {
+                            return self.failed(failure);
+                        }
                     }
-                    Ok(Incoming::Binary(_) | Incoming::Control) => {}
+                    Ok(Incoming::Binary(_)) => {
+                        if let Err(failure) = self.meaningless.one_more() {
+                            return self.failed(failure);
+                        }
+                    }
+                    Ok(Incoming::Control) => {}
                     Ok(Incoming::Closed { code }) => {
                         // 1008: it cannot read our audio; 1011: it failed or heard nothing.
                         return self.failed(match code {

@@ -15,7 +15,7 @@ use url::Url;
 use super::{CLOSE_SOCKET, CONTEXTS_MAX, KEEP_ALIVE, Said, clause, close_context, decode, init};
 use crate::link::Incoming;
 use crate::providers::alignment::AlignedChar;
-use crate::providers::socket::{self, ProviderLink, link_failure};
+use crate::providers::socket::{self, Meaningless, ProviderLink, link_failure};
 use crate::secret::Secret;
 use crate::task::Task;
 
@@ -93,6 +93,7 @@ pub struct Voice {
     contexts: Vec<Context>,
     /// What waits for a connection or for a free context.
     waiting: VecDeque<Order>,
+    meaningless: Meaningless,
     opened: Instant,
     last_sent: Instant,
     heard_from: Instant,
@@ -109,6 +110,7 @@ impl Voice {
             state: State::Closed,
             contexts: Vec::new(),
             waiting: VecDeque::new(),
+            meaningless: Meaningless::default(),
             opened: Instant::now(),
             last_sent: Instant::now(),
             heard_from: Instant::now(),
@@ -121,6 +123,7 @@ impl Voice {
         let (url, tls) = (self.url.clone(), Arc::clone(&self.tls));
         let key = HeaderValue::from_str(self.key.expose());
         self.contexts.clear();
+        self.meaningless.over();
         self.state = State::Connecting(Task::spawn(async move {
             let key = key.map_err(|_| Failure::Auth)?;
             socket::open(&url, (KEY_HEADER, key), &tls).await
@@ -232,14 +235,23 @@ impl Voice {
                 State::Open(link) => match link.next().await {
                     Ok(Incoming::Text(text)) => match decode(&text) {
                         Some(Said { error: Some(_), .. }) => Failure::Server,
-                        said => {
-                            if let Some(event) = said.and_then(|said| self.event(said)) {
+                        Some(said) if said.context.is_some() => {
+                            self.meaningless.over();
+                            if let Some(event) = self.event(said) {
                                 return event;
                             }
                             continue;
                         }
+                        Some(_) | None => match self.meaningless.one_more() {
+                            Ok(()) => continue,
+                            Err(failure) => failure,
+                        },
                     },
-                    Ok(Incoming::Binary(_) | Incoming::Control) => continue,
+                    Ok(Incoming::Binary(_)) => match self.meaningless.one_more() {
+                        Ok(()) => continue,
+                        Err(failure) => failure,
+                    },
+                    Ok(Incoming::Control) => continue,
                     Ok(Incoming::Closed { code: Some(1008) }) => Failure::BadRequest,
                     Ok(Incoming::Closed { .. }) => Failure::Unreachable,
                     Err(error) => link_failure(error),

@@ -21,6 +21,9 @@ use crate::providers::sse::SseParser;
 
 /// How long a refusal's body may take.
 const REFUSAL_TIMEOUT: Duration = Duration::from_millis(500);
+/// Largest reply read, in bytes on the wire: the most tokens an agent may ask for are a tenth of it, hidden
+/// reasoning with them. One that never ends is a fault, however little it says.
+const REPLY_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Largest refusal read.
 const REFUSAL_BYTES_MAX: usize = 16 * 1024;
 
@@ -62,6 +65,7 @@ pub struct ModelReply {
     ready: VecDeque<ModelEvent>,
     thoughts: Thoughts,
     started: bool,
+    bytes: usize,
 }
 
 impl ModelServer {
@@ -98,6 +102,7 @@ impl ModelServer {
             ready: VecDeque::new(),
             thoughts: Thoughts::default(),
             started: false,
+            bytes: 0,
         }
     }
 }
@@ -171,7 +176,8 @@ impl ModelReply {
                 }
             }
         }
-        if fed.is_err() {
+        self.bytes += bytes.len();
+        if fed.is_err() || self.bytes > REPLY_BYTES_MAX {
             self.fail(Failure::Server);
         }
     }
