@@ -16,6 +16,8 @@ pub mod journal;
 pub mod jws;
 pub mod money;
 pub mod phone;
+#[cfg(feature = "providers")]
+pub mod provider;
 pub mod recording;
 pub mod service_auth;
 pub mod ticket;

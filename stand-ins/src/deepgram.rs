@@ -5,8 +5,6 @@
 //! only; any other sound becomes `(speech, 1.2 s)`.
 
 mod connection;
-mod messages;
-mod query;
 mod session;
 
 use std::sync::Arc;
@@ -17,51 +15,21 @@ use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, HeaderValue, StatusCode};
+use nexus_core::provider::deepgram::{ListenQuery, Refusal, has_key};
 use serde_json::json;
 
 use crate::faults::Service;
 use crate::ids;
 use crate::server::Shared;
 use crate::socket;
-use query::ListenQuery;
 
-/// A refused upgrade.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Refusal {
-    status: StatusCode,
-    code: &'static str,
-    message: String,
-}
-
-impl Refusal {
-    fn bad(message: impl Into<String>) -> Self {
-        let status = StatusCode::BAD_REQUEST;
-        Self { status, code: "INVALID_QUERY_PARAMETER", message: message.into() }
+fn refused(refusal: &Refusal, request_id: &str) -> Response {
+    let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = (status, Json(refusal.json(request_id))).into_response();
+    if let Ok(value) = HeaderValue::from_str(&refusal.message) {
+        response.headers_mut().insert("dg-error", value);
     }
-
-    fn of_status(status: u16) -> Self {
-        let (code, message) = match status {
-            400 => ("Bad Request", "Bad request."),
-            401 => ("INVALID_AUTH", "Invalid credentials."),
-            402 => ("ASR_PAYMENT_REQUIRED", "Project does not have enough credits."),
-            403 => ("INSUFFICIENT_PERMISSIONS", "User does not have sufficient permissions."),
-            429 => ("TOO_MANY_REQUESTS", "Too many requests. Please try again later."),
-            _ => ("INTERNAL_SERVER_ERROR", "Internal server error."),
-        };
-        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Self { status, code, message: message.to_owned() }
-    }
-
-    fn response(&self, request_id: &str) -> Response {
-        let body = json!({
-            "err_code": self.code, "err_msg": self.message, "request_id": request_id,
-        });
-        let mut response = (self.status, Json(body)).into_response();
-        if let Ok(value) = HeaderValue::from_str(&self.message) {
-            response.headers_mut().insert("dg-error", value);
-        }
-        response
-    }
+    response
 }
 
 /// `GET /v1/listen`.
@@ -90,11 +58,11 @@ pub(crate) async fn listen(
         Err(refusal) => {
             shared.count_refused(Service::Stt);
             let detail = json!({
-                "path": "/v1/listen", "query": query, "status": refusal.status.as_u16(),
+                "path": "/v1/listen", "query": query, "status": refusal.status,
                 "message": refusal.message,
             });
             shared.journal.write(Service::Stt, "refuse", &detail);
-            refusal.response(&request_id)
+            refused(&refusal, &request_id)
         }
     };
     if let Ok(value) = HeaderValue::from_str(&request_id) {
@@ -111,51 +79,12 @@ fn admit(shared: &Shared, headers: &HeaderMap, query: &str) -> Result<ListenQuer
     if let Some(status) = shared.switchboard.take_refusal(Service::Stt) {
         return Err(Refusal::of_status(status));
     }
-    if shared.options.refuse_keys || !has_key(headers) {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    if shared.options.refuse_keys || !has_key(text("authorization"), text("sec-websocket-protocol"))
+    {
         return Err(Refusal::of_status(401));
     }
     let parsed = ListenQuery::parse(query)?;
     parsed.check_cell(shared.options.cell)?;
     Ok(parsed)
-}
-
-/// `Authorization: Token KEY`; from browsers, the subprotocols `token, KEY`. A `Bearer` is a
-/// temporary token (three parts with dots), never a key.
-fn has_key(headers: &HeaderMap) -> bool {
-    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    if let Some((scheme, key)) = text("authorization").and_then(|value| value.split_once(' ')) {
-        return match scheme.to_ascii_lowercase().as_str() {
-            "token" => !key.trim().is_empty(),
-            "bearer" => key.split('.').filter(|part| !part.is_empty()).count() == 3,
-            _ => false,
-        };
-    }
-    let protocols = text("sec-websocket-protocol").unwrap_or_default();
-    let mut protocols = protocols.split(',').map(str::trim);
-    protocols.next() == Some("token") && protocols.next().is_some_and(|key| !key.is_empty())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn headers(name: &'static str, value: &'static str) -> HeaderMap {
-        HeaderMap::from_iter([(
-            http::HeaderName::from_static(name),
-            HeaderValue::from_static(value),
-        )])
-    }
-
-    #[test]
-    fn keys_are_looked_for_where_the_service_does() {
-        for value in ["Token abc", "token abc", "Bearer a.b.c"] {
-            assert!(has_key(&headers("authorization", value)), "{value}");
-        }
-        for value in ["Bearer abc", "Token ", "abc", "Basic abc"] {
-            assert!(!has_key(&headers("authorization", value)), "{value}");
-        }
-        assert!(has_key(&headers("sec-websocket-protocol", "token, abc")));
-        assert!(!has_key(&headers("sec-websocket-protocol", "token")));
-        assert!(!has_key(&HeaderMap::new()));
-    }
 }

@@ -6,6 +6,7 @@
 mod answer;
 mod reply;
 mod request;
+mod script;
 
 pub use reply::{ChatMessage, reply};
 

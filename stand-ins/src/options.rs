@@ -20,6 +20,8 @@ pub struct Options {
     pub log: Option<PathBuf>,
     /// Every key is refused, as a revoked one would be.
     pub refuse_keys: bool,
+    /// The model follows the demo agent's script, for people, in the place of the rule for tests.
+    pub demo_script: bool,
     /// How fast the services are.
     pub pace: Pace,
     /// SID of the Twilio account.
@@ -35,6 +37,7 @@ impl Default for Options {
             cell: Cell::Us,
             log: None,
             refuse_keys: false,
+            demo_script: false,
             pace: Pace::default(),
             twilio_account: DEMO_ACCOUNT_SID.to_owned(),
             twilio_auth_token: DEMO_AUTH_TOKEN.to_owned(),
@@ -95,6 +98,7 @@ nexus-stand-ins [flags]   simulated Deepgram, ElevenLabs, model and Twilio on on
   --cell us|eu             eu refuses transcription without mip_opt_out=true (default us)
   --log FILE               write every request down, one JSON line each, content included
   --refuse-keys            answer every key as revoked
+  --demo-script            the model is the demo agent, for people (default: the rule for tests)
   --stt-delay-ms N         from audio to transcript (default 100)
   --first-token-ms N       from request to first token (default 150)
   --token-ms N             from token to token (default 12)
@@ -115,6 +119,7 @@ impl Options {
                 "--cell" => options.cell = args.value(&flag)?,
                 "--log" => options.log = Some(args.value(&flag)?),
                 "--refuse-keys" => options.refuse_keys = true,
+                "--demo-script" => options.demo_script = true,
                 "--stt-delay-ms" => pace.transcript = args.milliseconds(&flag)?,
                 "--first-token-ms" => pace.first_token = args.milliseconds(&flag)?,
                 "--token-ms" => pace.token = args.milliseconds(&flag)?,

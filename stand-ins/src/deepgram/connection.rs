@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
 use nexus_core::audio::resample::RateError;
+use nexus_core::provider::deepgram::{Command, ListenQuery, Messages};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::messages::{Command, Messages};
-use super::query::ListenQuery;
 use super::session::Session;
 use crate::faults::Service;
 use crate::ids;

@@ -2,10 +2,9 @@
 
 use nexus_core::audio::resample::RateError;
 use nexus_core::audio::{g711, pcm};
+use nexus_core::provider::deepgram::{Encoding, Finality, Messages, Word};
 use serde_json::Value;
 
-use super::messages::{Finality, Messages, Word};
-use super::query::Encoding;
 use crate::words::{Heard, Hearing};
 
 /// Audio is heard in pieces of this length, so that pauses are noticed when they happen.

@@ -3,13 +3,11 @@
 use std::sync::Arc;
 
 use axum::extract::ws::{Message, WebSocket};
+use nexus_core::provider::elevenlabs::{ClientMessage, Contexts, Effect, SpeakQuery, Violation};
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::contexts::{Contexts, Effect};
 use super::delivery::{Delivery, Pace, Sent};
-use super::messages::{ClientMessage, Violation};
-use super::query::SpeakQuery;
 use crate::faults::Service;
 use crate::server::Shared;
 use crate::socket::{await_close, close};

@@ -6,11 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nexus_core::audio::{g711, pcm};
+use nexus_core::provider::elevenlabs::{self as messages, Format};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::messages;
-use super::query::Format;
 use crate::words::{Spoken, SpokenChar, speak};
 
 /// Length of a piece of audio in milliseconds.

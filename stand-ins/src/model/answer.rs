@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::reply::reply;
 use super::request::ChatRequest;
+use super::script;
 use super::{ChatMessage, Refusal};
 use crate::faults::{Drops, Service};
 use crate::ids;
@@ -28,7 +29,12 @@ pub(super) async fn respond(shared: Arc<Shared>, request: ChatRequest) -> Respon
     let open = shared.open(Service::Model);
     let faults = shared.switchboard.faults(Service::Model);
     let first = faults.delay.unwrap_or(shared.options.pace.first_token);
-    let mut tokens = tokens_of(&reply(&request.messages));
+    let text = if shared.options.demo_script {
+        script::reply(&request.messages)
+    } else {
+        reply(&request.messages)
+    };
+    let mut tokens = tokens_of(&text);
     let limit = request.tokens_max.unwrap_or(usize::MAX);
     let finish = if tokens.len() > limit { "length" } else { "stop" };
     tokens.truncate(limit);

@@ -19,7 +19,7 @@ impl ChatMessage {
 }
 
 /// Long enough to be interrupted: more than 12 s of audible words.
-const STORY: &str = "Here is a story. A small bell hung in a quiet tower by the sea. \
+pub(super) const STORY: &str = "Here is a story. A small bell hung in a quiet tower by the sea. \
     Every morning it counted the boats that went out, and every evening it counted them home. \
     One night the fog was so thick that nobody could see the harbour. \
     So the bell rang slowly, again and again, until the last boat had found its way. \

@@ -2,6 +2,7 @@
 
 use super::alphabet::{Spacer, empty_word, symbols_of};
 use super::{SYMBOL_MS, WORD_GAP_MS, high_hz, low_hz};
+pub use nexus_core::provider::elevenlabs::SpokenChar;
 use std::f64::consts::{PI, TAU};
 
 /// Amplitude of each of the two tones; both together stay 4 dB below full scale.
@@ -16,17 +17,6 @@ pub struct Spoken {
     pub samples: Vec<i16>,
     /// Every character of the text, in order; together they cover all of the audio.
     pub chars: Vec<SpokenChar>,
-}
-
-/// One character's place in the audio.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SpokenChar {
-    /// The character.
-    pub ch: char,
-    /// Its beginning, in milliseconds from the beginning of the audio.
-    pub start_ms: u32,
-    /// Its length in milliseconds. A space is the pause between words.
-    pub duration_ms: u32,
 }
 
 /// Speaks `text` at `rate` samples a second. The audio ends with the pause after the last word,

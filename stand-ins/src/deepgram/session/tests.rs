@@ -1,6 +1,6 @@
 use super::*;
-use crate::deepgram::query::ListenQuery;
 use crate::words::speak;
+use nexus_core::provider::deepgram::ListenQuery;
 use serde_json::json;
 
 const QUERY: &str = "model=nova-3&encoding=linear16&sample_rate=8000";

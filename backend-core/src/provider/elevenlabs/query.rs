@@ -20,7 +20,7 @@ const INACTIVITY_S_MAX: u64 = 180;
 
 /// The audio asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
+pub enum Format {
     /// Signed 16-bit little-endian at this rate.
     Pcm(u32),
     /// G.711 mu-law, 8 kHz.
@@ -28,7 +28,8 @@ pub(super) enum Format {
 }
 
 impl Format {
-    pub(super) const fn sample_rate(self) -> u32 {
+    /// Samples a second.
+    pub const fn sample_rate(self) -> u32 {
         match self {
             Self::Pcm(rate) => rate,
             Self::Ulaw => 8_000,
@@ -48,7 +49,7 @@ impl Format {
             _ if ["mp3_", "opus_", "alaw_"].iter().any(|kind| name.starts_with(kind)) => {
                 Err(Refusal::bad(
                     "unsupported_output_format",
-                    format!("{name} is not made by the simulated voice; use pcm_… or ulaw_8000"),
+                    format!("{name} is not made here; use pcm_… or ulaw_8000"),
                 ))
             }
             _ => Err(Refusal::bad("invalid_output_format", format!("unknown format {name}"))),
@@ -58,21 +59,24 @@ impl Format {
 
 /// What a connection asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct SpeakQuery {
-    pub(super) format: Format,
+pub struct SpeakQuery {
+    /// The audio asked for.
+    pub format: Format,
     /// Alignment with every piece of audio instead of the first of a clause.
-    pub(super) sync_alignment: bool,
+    pub sync_alignment: bool,
     /// Every message is spoken at once, without waiting for more text.
-    pub(super) auto_mode: bool,
-    pub(super) inactivity: Duration,
+    pub auto_mode: bool,
+    /// Without a message for so long the socket is closed.
+    pub inactivity: Duration,
     /// Whether a key stands in the query.
-    pub(super) has_key: bool,
+    pub has_key: bool,
     /// The query without keys.
-    pub(super) loggable: String,
+    pub loggable: String,
 }
 
 impl SpeakQuery {
-    pub(super) fn parse(query: &str) -> Result<Self, Refusal> {
+    /// Reads a query string; the first mistake is the answer.
+    pub fn parse(query: &str) -> Result<Self, Refusal> {
         let mut parsed = Self {
             format: Format::Pcm(16_000),
             sync_alignment: false,
@@ -81,11 +85,11 @@ impl SpeakQuery {
             has_key: false,
             loggable: String::new(),
         };
-        // The service's own default, which the simulated voice cannot make.
+        // The service's own default, which nobody here makes.
         let mut format = "mp3_44100_128".to_owned();
         let (mut model, mut language) = ("eleven_multilingual_v2".to_owned(), None);
-        let mut loggable = url::form_urlencoded::Serializer::new(String::new());
-        for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        let mut loggable = form_urlencoded::Serializer::new(String::new());
+        for (key, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*key {
                 "authorization" | "single_use_token" => {
                     parsed.has_key = !value.is_empty();
@@ -144,7 +148,7 @@ fn boolean(key: &str, value: &str) -> Result<bool, Refusal> {
 
 fn invalid(key: &str, value: &str) -> Refusal {
     let message = format!("{key} cannot be {value:?}");
-    Refusal { status: http::StatusCode::UNPROCESSABLE_ENTITY, code: "invalid_query", message }
+    Refusal { status: 422, code: "invalid_query", message }
 }
 
 #[cfg(test)]

@@ -9,11 +9,19 @@ const SCHEDULE: [usize; 4] = [120, 160, 250, 290];
 
 /// What a message makes the voice do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Effect {
+pub enum Effect {
     /// Speak this text in this context.
-    Speak { context: String, text: String },
+    Speak {
+        /// Which.
+        context: String,
+        /// What.
+        text: String,
+    },
     /// Say that the context has ended, once it has said everything.
-    End { context: String },
+    End {
+        /// Which.
+        context: String,
+    },
     /// Close the socket, once everything has been said.
     CloseSocket,
 }
@@ -27,18 +35,19 @@ struct Context {
 }
 
 /// The contexts of one socket.
-pub(super) struct Contexts {
+pub struct Contexts {
     contexts: Vec<Context>,
     auto_mode: bool,
 }
 
 impl Contexts {
-    pub(super) const fn new(auto_mode: bool) -> Self {
+    /// None yet. In `auto_mode` every message is spoken at once.
+    pub const fn new(auto_mode: bool) -> Self {
         Self { contexts: Vec::new(), auto_mode }
     }
 
     /// Takes one message.
-    pub(super) fn take(&mut self, message: &ClientMessage) -> Result<Vec<Effect>, Violation> {
+    pub fn take(&mut self, message: &ClientMessage) -> Result<Vec<Effect>, Violation> {
         if message.close_socket == Some(true) {
             return Ok(self.close_socket());
         }
@@ -75,7 +84,7 @@ impl Contexts {
     }
 
     /// The context has said everything: its slot is free and its id may be used anew.
-    pub(super) fn ended(&mut self, id: &str) {
+    pub fn ended(&mut self, id: &str) {
         self.contexts.retain(|context| context.id != id);
     }
 

@@ -1,10 +1,10 @@
 //! The query of `/v1/listen`, checked as strictly as the service does at the upgrade.
 
-use nexus_core::cell::Cell;
+use crate::cell::Cell;
 
 use super::Refusal;
 
-/// Encodings that the service takes; the simulated recogniser decodes the first two.
+/// Encodings that the service takes; only the first two are decoded by those who stand in for it.
 const ENCODINGS: [&str; 11] = [
     "linear16", "mulaw", "linear32", "flac", "alaw", "amr-nb", "amr-wb", "opus", "ogg-opus",
     "speex", "g729",
@@ -12,7 +12,7 @@ const ENCODINGS: [&str; 11] = [
 /// Parameters that may stand more than once.
 const REPEATABLE: [&str; 8] =
     ["keyterm", "keywords", "language_hint", "redact", "search", "replace", "tag", "extra"];
-/// Words that are true or false and change nothing that tone words could show.
+/// Words that are true or false and change nothing that a stand-in could show.
 const UNUSED_BOOLEANS: [&str; 6] =
     ["numerals", "dictation", "profanity_filter", "diarize", "detect_entities", "multichannel"];
 /// Base languages of Nova-3 in single-language mode, as released until November 2026.
@@ -28,7 +28,7 @@ const ENDPOINTING_MS: u64 = 10;
 
 /// How audio comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Encoding {
+pub enum Encoding {
     /// Signed 16-bit little-endian.
     Linear16,
     /// G.711 mu-law.
@@ -38,19 +38,27 @@ pub(super) enum Encoding {
 /// What a connection asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "the service's own switches, one by one")]
-pub(super) struct ListenQuery {
-    pub(super) model: String,
-    pub(super) language: String,
-    pub(super) encoding: Encoding,
-    pub(super) sample_rate: u32,
-    pub(super) interim_results: bool,
+pub struct ListenQuery {
+    /// The model's name.
+    pub model: String,
+    /// A language tag, or `multi`.
+    pub language: String,
+    /// How audio comes.
+    pub encoding: Encoding,
+    /// Samples a second, 8,000 to 48,000.
+    pub sample_rate: u32,
+    /// Results that may still change are wanted.
+    pub interim_results: bool,
     /// Silence after which speech is final; `None`: never by silence.
-    pub(super) endpointing_ms: Option<u64>,
-    pub(super) utterance_end_ms: Option<u64>,
-    pub(super) vad_events: bool,
+    pub endpointing_ms: Option<u64>,
+    /// Silence after which `UtteranceEnd` is said; `None`: never.
+    pub utterance_end_ms: Option<u64>,
+    /// `SpeechStarted` is wanted.
+    pub vad_events: bool,
     /// Case and punctuation as spoken (`punctuate` or `smart_format`).
-    pub(super) punctuate: bool,
-    pub(super) mip_opt_out: bool,
+    pub punctuate: bool,
+    /// The audio may not be kept.
+    pub mip_opt_out: bool,
 }
 
 /// The pairs as they came, before they mean anything.
@@ -82,7 +90,7 @@ impl Raw {
 
 impl ListenQuery {
     /// Reads a query string; the first mistake is the answer.
-    pub(super) fn parse(query: &str) -> Result<Self, Refusal> {
+    pub fn parse(query: &str) -> Result<Self, Refusal> {
         let raw = read_pairs(query)?;
         let model = raw.text("model").unwrap_or("base").to_owned();
         let language = raw.text("language").unwrap_or("en").to_owned();
@@ -105,7 +113,7 @@ impl ListenQuery {
             raw.boolean(name)?;
         }
         if raw.boolean("multichannel")? || raw.number("channels")?.unwrap_or(1) != 1 {
-            return Err(Refusal::bad("only one channel is heard by the simulated recogniser"));
+            return Err(Refusal::bad("only one channel is heard here"));
         }
         let punctuate = raw.boolean("punctuate")? || raw.boolean("smart_format")?;
         Ok(Self {
@@ -123,7 +131,7 @@ impl ListenQuery {
     }
 
     /// Audio of the EU cell may not be kept for training, which can happen elsewhere.
-    pub(super) fn check_cell(&self, cell: Cell) -> Result<(), Refusal> {
+    pub fn check_cell(&self, cell: Cell) -> Result<(), Refusal> {
         if cell == Cell::Eu && !self.mip_opt_out {
             return Err(Refusal::bad("mip_opt_out=true is required on this host"));
         }
@@ -131,7 +139,7 @@ impl ListenQuery {
     }
 
     /// Whether the model follows keyterms.
-    pub(super) fn is_nova_3(&self) -> bool {
+    pub fn is_nova_3(&self) -> bool {
         is_nova_3(&self.model)
     }
 }
@@ -163,7 +171,7 @@ fn read_pairs(query: &str) -> Result<Raw, Refusal> {
         "measurements",
     ];
     let mut raw = Raw::default();
-    for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
+    for (key, value) in form_urlencoded::parse(query.as_bytes()) {
         let repeatable = REPEATABLE.contains(&&*key);
         if !repeatable && !SINGLE.contains(&&*key) && !UNUSED_BOOLEANS.contains(&&*key) {
             return Err(Refusal::bad(format!("unknown query parameter {key}")));
@@ -210,7 +218,7 @@ fn audio(raw: &Raw) -> Result<(Encoding, u32), Refusal> {
     let (encoding, rate) = match (encoding, rate) {
         (Some(encoding), Some(rate)) => (encoding, rate),
         (None, None) => {
-            let reason = "the simulated recogniser takes raw audio only: encoding and sample_rate";
+            let reason = "raw audio only is taken here: encoding and sample_rate";
             return Err(Refusal::bad(reason));
         }
         (Some(_), None) => return Err(Refusal::bad("encoding needs sample_rate")),
@@ -222,7 +230,7 @@ fn audio(raw: &Raw) -> Result<(Encoding, u32), Refusal> {
         "linear16" => Ok((Encoding::Linear16, rate)),
         "mulaw" => Ok((Encoding::Mulaw, rate)),
         other if ENCODINGS.contains(&other) => {
-            Err(Refusal::bad(format!("{other} is not decoded by the simulated recogniser")))
+            Err(Refusal::bad(format!("{other} is not decoded here")))
         }
         other => Err(Refusal::bad(format!("unknown encoding {other}"))),
     }
@@ -283,7 +291,7 @@ mod tests {
         ];
         for query in cases {
             let refusal = ListenQuery::parse(&query).unwrap_err();
-            assert_eq!(refusal.status.as_u16(), 400, "{query}");
+            assert_eq!(refusal.status, 400, "{query}");
         }
     }
 }

@@ -1,25 +1,35 @@
 //! What clients send, read strictly, and the JSON that goes back.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use data_encoding::BASE64;
 use serde::Deserialize;
 use serde_json::{Value, json};
-
-use crate::words::SpokenChar;
 
 /// The context of messages that name none.
 pub(super) const DEFAULT_CONTEXT: &str = "default";
 /// Most characters in one message.
 const TEXT_CHARS_MAX: usize = 40_000;
 
+/// One character's place in the audio.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpokenChar {
+    /// The character.
+    pub ch: char,
+    /// Its beginning, in milliseconds from the beginning of the audio.
+    pub start_ms: u32,
+    /// Its length in milliseconds. A space is the pause between words.
+    pub duration_ms: u32,
+}
+
 /// A client's message, both spellings taken.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ClientMessage {
+pub struct ClientMessage {
     #[serde(default)]
-    pub(super) text: Option<String>,
+    /// To be said; empty keeps alive.
+    pub text: Option<String>,
     #[serde(default, alias = "contextId")]
-    pub(super) context_id: Option<String>,
+    /// Whose it is.
+    pub context_id: Option<String>,
     #[serde(default, alias = "voiceSettings")]
     voice_settings: Option<VoiceSettings>,
     #[serde(default, alias = "generationConfig")]
@@ -27,18 +37,21 @@ pub(super) struct ClientMessage {
     #[serde(default, alias = "pronunciationDictionaryLocators")]
     pronunciation_dictionary_locators: Option<Vec<Value>>,
     #[serde(default)]
-    pub(super) flush: Option<bool>,
+    /// Say what is buffered.
+    pub flush: Option<bool>,
     #[serde(default, alias = "closeContext")]
-    pub(super) close_context: Option<bool>,
+    /// The context gets no more text.
+    pub close_context: Option<bool>,
     #[serde(default, alias = "closeSocket")]
-    pub(super) close_socket: Option<bool>,
+    /// Say everything, then close.
+    pub close_socket: Option<bool>,
     #[serde(default)]
     try_trigger_generation: Option<bool>,
     #[serde(default, alias = "xi-api-key")]
     xi_api_key: Option<String>,
 }
 
-/// How a voice shall sound; the simulated one checks it and sounds as ever.
+/// How a voice shall sound; the tone voice checks it and sounds as ever, a local one minds the speed.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct VoiceSettings {
@@ -58,23 +71,28 @@ pub(super) struct GenerationConfig {
 
 /// The end of a connection: an error frame, then close 1008.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Violation {
-    pub(super) error: &'static str,
-    pub(super) message: String,
+pub struct Violation {
+    /// The service's name for it.
+    pub error: &'static str,
+    /// For a person.
+    pub message: String,
 }
 
 impl Violation {
-    pub(super) fn new(error: &'static str, message: impl Into<String>) -> Self {
+    /// A violation of this name.
+    pub fn new(error: &'static str, message: impl Into<String>) -> Self {
         Self { error, message: message.into() }
     }
 
-    pub(super) fn json(&self) -> Value {
+    /// The error frame.
+    pub fn json(&self) -> Value {
         json!({"message": self.message, "error": self.error, "code": 1008})
     }
 }
 
 impl ClientMessage {
-    pub(super) fn parse(text: &str) -> Result<Self, Violation> {
+    /// Reads a text frame; the first mistake is the answer.
+    pub fn parse(text: &str) -> Result<Self, Violation> {
         let invalid = |message: String| Violation::new("invalid_message", message);
         let message: Self =
             serde_json::from_str(text).map_err(|error| invalid(error.to_string()))?;
@@ -98,8 +116,13 @@ impl ClientMessage {
         Ok(message)
     }
 
+    /// The speed asked for, as a multiple of the usual one.
+    pub fn speed(&self) -> Option<f64> {
+        self.voice_settings.as_ref()?.speed
+    }
+
     /// Whether it carries what only a context's first message may.
-    pub(super) const fn has_settings(&self) -> bool {
+    pub const fn has_settings(&self) -> bool {
         self.voice_settings.is_some()
             || self.generation_config.is_some()
             || self.pronunciation_dictionary_locators.is_some()
@@ -126,9 +149,9 @@ impl VoiceSettings {
 }
 
 /// A piece of audio; characters with times relative to its beginning, or none.
-pub(super) fn audio(context: &str, audio: &[u8], chars: Option<&[SpokenChar]>) -> Value {
+pub fn audio(context: &str, audio: &[u8], chars: Option<&[SpokenChar]>) -> Value {
     json!({
-        "audio": STANDARD.encode(audio),
+        "audio": BASE64.encode(audio),
         "isFinal": null,
         "alignment": chars.map(|chars| alignment(chars, None)),
         "normalizedAlignment": chars.map(|chars| alignment(chars, Some(' '))),
@@ -149,7 +172,7 @@ fn alignment(chars: &[SpokenChar], lead: Option<char>) -> Value {
 }
 
 /// The end of a context.
-pub(super) fn end_of_context(context: &str) -> Value {
+pub fn end_of_context(context: &str) -> Value {
     json!({
         "audio": null, "isFinal": true, "alignment": null, "normalizedAlignment": null,
         "contextId": context,

@@ -6,11 +6,13 @@ use super::query::ListenQuery;
 
 /// A word of a transcript; times in milliseconds of the connection's audio.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Word {
+pub struct Word {
     /// As spoken, with case and punctuation.
-    pub(super) text: String,
-    pub(super) start_ms: u64,
-    pub(super) end_ms: u64,
+    pub text: String,
+    /// Its beginning.
+    pub start_ms: u64,
+    /// Its end.
+    pub end_ms: u64,
 }
 
 impl Word {
@@ -23,7 +25,7 @@ impl Word {
 
 /// Which kind of result this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Finality {
+pub enum Finality {
     /// It may still change.
     Interim,
     /// It will not change, and the utterance goes on.
@@ -35,11 +37,15 @@ pub(super) enum Finality {
 }
 
 /// Builds messages for one connection.
-pub(super) struct Messages {
-    pub(super) request_id: String,
-    pub(super) model_uuid: String,
-    pub(super) created: String,
-    pub(super) query: ListenQuery,
+pub struct Messages {
+    /// The id that every answer carries.
+    pub request_id: String,
+    /// Any UUID.
+    pub model_uuid: String,
+    /// When the connection was opened (RFC 3339).
+    pub created: String,
+    /// What it asked for.
+    pub query: ListenQuery,
 }
 
 /// Milliseconds as the service's seconds.
@@ -49,7 +55,7 @@ fn seconds(ms: u64) -> f64 {
 
 impl Messages {
     /// `Results` for the audio from `start_ms` to `end_ms`.
-    pub(super) fn results(&self, finality: Finality, from: u64, to: u64, words: &[Word]) -> Value {
+    pub fn results(&self, finality: Finality, from: u64, to: u64, words: &[Word]) -> Value {
         json!({
             "type": "Results",
             "channel_index": [0, 1],
@@ -110,16 +116,18 @@ impl Messages {
         json!({"name": name, "version": "2025-04-17.21547", "arch": arch})
     }
 
-    pub(super) fn speech_started(at_ms: u64) -> Value {
+    /// Speech begins.
+    pub fn speech_started(at_ms: u64) -> Value {
         json!({"type": "SpeechStarted", "channel": [0, 1], "timestamp": seconds(at_ms)})
     }
 
-    pub(super) fn utterance_end(last_word_ms: u64) -> Value {
+    /// No word for as long as `utterance_end_ms` says.
+    pub fn utterance_end(last_word_ms: u64) -> Value {
         json!({"type": "UtteranceEnd", "channel": [0, 1], "last_word_end": seconds(last_word_ms)})
     }
 
     /// The last message of a stream.
-    pub(super) fn metadata(&self, duration_ms: u64) -> Value {
+    pub fn metadata(&self, duration_ms: u64) -> Value {
         json!({
             "type": "Metadata", "transaction_key": "deprecated", "request_id": self.request_id,
             "sha256": "0".repeat(64), "created": self.created,
@@ -127,14 +135,16 @@ impl Messages {
         })
     }
 
-    pub(super) fn schema_error(description: &str) -> Value {
+    /// A message that cannot be read; the close follows.
+    pub fn schema_error(description: &str) -> Value {
         json!({
             "type": "Error", "variant": "SchemaError", "description": description,
             "message": "Could not deserialize the message.",
         })
     }
 
-    pub(super) fn configured(&self, keyterms: Option<&Value>) -> Value {
+    /// The answer to `Configure`.
+    pub fn configured(&self, keyterms: Option<&Value>) -> Value {
         if keyterms.is_some() && !self.query.is_nova_3() {
             return json!({
                 "type": "ConfigureFailure", "request_id": self.request_id,
@@ -152,9 +162,12 @@ impl Messages {
 
 /// What a client's text frame asks for.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Command {
+pub enum Command {
+    /// The connection is still wanted.
     KeepAlive,
+    /// Say now what has been heard.
     Finalize,
+    /// Say the rest, then close.
     CloseStream,
     /// New keyterms, if the message has any.
     Configure(Option<Value>),
@@ -162,7 +175,7 @@ pub(super) enum Command {
 
 impl Command {
     /// Reads a text frame; the error says what is wrong with it.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, String> {
         let value: Value =
             serde_json::from_str(text).map_err(|_error| "The message is not JSON.".to_owned())?;
         let only = |allowed: &[&str]| {
