@@ -8,13 +8,14 @@ mod boundary;
 mod conformance;
 mod log;
 mod objects;
+mod pages;
 mod request;
 mod response;
 mod sql;
 mod world;
 
 use nexus_functions::error::{Kind, Problem};
-use nexus_functions::port::Level;
+use nexus_functions::port::{Level, World as _};
 use web_sys::{Request, Response};
 use worker::{Context, Env, Result, ScheduleContext, ScheduledEvent, event};
 
@@ -30,10 +31,13 @@ async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response
         Ok(world) => world,
         Err(fault) => return refuse_all(&fault),
     };
-    match request::read(request) {
-        Some(request) => response::write(nexus_functions::handle(world.as_ref(), request).await),
-        None => refuse(&Problem::new(Kind::BadRequest, "the request's target is malformed")),
+    let Some(request) = request::read(request) else {
+        return refuse(&Problem::new(Kind::BadRequest, "the request's target is malformed"));
+    };
+    if let Some(page) = pages::answer(&env, world.config(), &request).await? {
+        return Ok(page);
     }
+    response::write(nexus_functions::handle(world.as_ref(), request).await)
 }
 
 /// Every minute, by cron: what no request is there to do.

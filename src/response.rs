@@ -22,7 +22,7 @@ pub(crate) fn write(response: http::Response<Reply<ReadableStream>>) -> Result<R
 }
 
 /// Name and value by turns, one line each. A header value cannot hold a line break.
-fn lines(headers: &HeaderMap) -> String {
+pub(crate) fn lines(headers: &HeaderMap) -> String {
     let mut lines = String::with_capacity(headers.len() * 64);
     for (name, value) in headers {
         let Ok(value) = value.to_str() else { continue };

@@ -90,6 +90,22 @@ pub struct TwilioAccount {
     pub keys: SigningKeys,
 }
 
+/// An account for whoever tries the system out.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DemoAccount {
+    /// Its address.
+    pub email: String,
+    /// Its password.
+    pub password: String,
+}
+
+impl fmt::Debug for DemoAccount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DemoAccount(…)")
+    }
+}
+
 /// What is a cell's own.
 #[derive(Clone, Debug)]
 struct CellConfig {
@@ -112,6 +128,8 @@ pub struct Config {
     pub directory_key: Secret,
     /// `NEXUS_ALLOWED_ORIGINS`: exact origins that browsers may call from.
     pub allowed_origins: Vec<String>,
+    /// `NEXUS_DEMO_ACCOUNT`: what the talk page offers, on this machine alone.
+    pub demo: Option<DemoAccount>,
     us: CellConfig,
     eu: CellConfig,
 }
@@ -244,6 +262,10 @@ impl Config {
             .map(|origin| origin.trim().to_owned())
             .filter(|origin| !origin.is_empty())
             .collect();
+        let demo = match settings.get("NEXUS_DEMO_ACCOUNT") {
+            Some(text) if !text.is_empty() => reader.json("NEXUS_DEMO_ACCOUNT"),
+            _ => None,
+        };
         let us = reader.cell(Cell::Us);
         let eu = reader.cell(Cell::Eu);
         if !reader.faults.is_empty() {
@@ -256,6 +278,7 @@ impl Config {
             service_keys,
             directory_key,
             allowed_origins,
+            demo,
             us,
             eu,
         })
@@ -280,13 +303,31 @@ impl Config {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     impl Settings for BTreeMap<&str, String> {
         fn get(&self, name: &str) -> Option<String> {
             BTreeMap::get(self, name).cloned()
         }
+    }
+
+    /// A configuration with everything that must be there.
+    pub(crate) fn complete() -> Config {
+        let key = BASE64URL_NOPAD.encode(&[7; 32]);
+        let ring = format!(r#"{{"current":"k1","keys":{{"k1":"{key}"}}}}"#);
+        let settings = BTreeMap::from([
+            ("NEXUS_ACCESS_KEYS", ring.clone()),
+            ("NEXUS_TICKET_PRIVATE_KEYS", ring.clone()),
+            ("NEXUS_PEPPERS", ring),
+            ("NEXUS_SERVICE_KEYS", format!(r#"{{"us1":{{"cell":"us","key":"{key}"}}}}"#)),
+            ("NEXUS_DIRECTORY_KEY", key),
+            ("NEXUS_PUBLIC_URL_US", "https://us.example".into()),
+            ("NEXUS_PUBLIC_URL_EU", "https://eu.example".into()),
+            ("VOICE_URL_US", "wss://voice.example/".into()),
+            ("VOICE_URL_EU", "wss://eu.example:8081/path".into()),
+        ]);
+        Config::read(&settings).unwrap()
     }
 
     #[test]

@@ -33,6 +33,7 @@ mod seal;
 mod sql;
 mod store;
 mod sweep;
+pub mod talk;
 mod telephony;
 mod voice_link;
 
