@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
@@ -45,6 +45,7 @@ pub struct Admission {
     slots: u32,
     unstarted_per_address: u32,
     taken: AtomicU32,
+    admitted: AtomicU64,
     unstarted: Mutex<HashMap<IpAddr, u32>>,
     phase: watch::Sender<Phase>,
 }
@@ -56,6 +57,7 @@ impl Admission {
             slots,
             unstarted_per_address,
             taken: AtomicU32::new(0),
+            admitted: AtomicU64::new(0),
             unstarted: Mutex::new(HashMap::new()),
             phase: watch::Sender::new(Phase::Recovering),
         })
@@ -88,6 +90,24 @@ impl Admission {
         self.taken.load(Ordering::Relaxed)
     }
 
+    /// Connections that have been given a slot since the start.
+    pub fn admitted(&self) -> u64 {
+        self.admitted.load(Ordering::Relaxed)
+    }
+
+    /// Begins to drain if no slot is taken; whether it did. No connection can come in between the look
+    /// and the change.
+    pub fn close_if_empty(&self) -> bool {
+        // All slots at once: for that moment the server is full.
+        let all = self.taken.compare_exchange(0, self.slots, Ordering::AcqRel, Ordering::Acquire);
+        if all.is_err() {
+            return false;
+        }
+        self.enter(Phase::Draining);
+        self.taken.fetch_sub(self.slots, Ordering::AcqRel);
+        true
+    }
+
     /// Slots there are.
     pub const fn slots(&self) -> u32 {
         self.slots
@@ -110,6 +130,10 @@ impl Admission {
             return Err(Refusal::Full);
         }
         let slot = Slot(Arc::clone(self));
+        // It may have begun between the first look and the slot.
+        if self.phase() == Phase::Draining {
+            return Err(Refusal::Draining);
+        }
         let mut unstarted = self.unstarted.lock().unwrap_or_else(PoisonError::into_inner);
         let waiting = unstarted.entry(address).or_insert(0);
         if *waiting >= self.unstarted_per_address {
@@ -117,6 +141,7 @@ impl Admission {
         }
         *waiting += 1;
         drop(unstarted);
+        self.admitted.fetch_add(1, Ordering::Relaxed);
         Ok(Place { slot, unstarted: Unstarted { door: Arc::clone(self), address } })
     }
 }
@@ -178,6 +203,19 @@ mod tests {
         assert!(!door.is_ready());
         drop(first.slot);
         assert!(door.admit(B).is_ok());
+    }
+
+    #[test]
+    fn a_door_closes_by_itself_only_when_nobody_is_inside() {
+        let door = Admission::new(3, 2);
+        door.enter(Phase::Serving);
+        let place = door.admit(A).ok().unwrap();
+        assert!(!door.close_if_empty());
+        assert_eq!((door.phase(), door.taken(), door.admitted()), (Phase::Serving, 1, 1));
+        drop(place);
+        assert!(door.close_if_empty());
+        assert_eq!(door.admit(B).err(), Some(Refusal::Draining));
+        assert_eq!((door.taken(), door.admitted()), (0, 1));
     }
 
     #[test]

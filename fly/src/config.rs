@@ -20,6 +20,11 @@ use crate::secret::Secret;
 pub use providers::{Provider, Providers};
 pub use streams::{STREAM_PATH, SignedStreams};
 
+/// Fly's process group of the machines above their region's minimum.
+const SPARE_GROUP: &str = "spare";
+/// How long such a machine stays without a call.
+const SPARE_IDLE_EXIT_MS: u64 = 15 * 60 * 1000;
+
 /// All that the voice server is told from outside.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -51,6 +56,8 @@ pub struct Config {
     pub reclaim: Duration,
     /// Time between heartbeats.
     pub heartbeat: Duration,
+    /// After how long without a call the process ends; `None`: never.
+    pub idle_exit: Option<Duration>,
     /// The outside services.
     pub providers: Providers,
     /// How the handshakes of Twilio's streams are checked; `None`: not at all.
@@ -141,23 +148,29 @@ impl Config {
         Self::read(&|name| std::env::var(name).ok())
     }
 
+    /// The port for callers as the process's environment has it, read alone: for the health check.
+    pub fn port_from_env() -> u16 {
+        let lookup = |name: &str| std::env::var(name).ok();
+        let mut reader = Reader { lookup: &lookup, faults: Vec::new() };
+        let cell = reader.get("NEXUS_CELL").and_then(|cell| cell.parse().ok()).unwrap_or(Cell::Us);
+        read_port(&mut reader, default_ports(cell).0)
+    }
+
     /// Reads variables through `lookup`.
     pub fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut reader = Reader { lookup, faults: Vec::new() };
         let cell = read_cell(&mut reader);
         let bind = read_bind(&mut reader);
         let own = cell.unwrap_or(Cell::Us);
-        let (port, metrics_port) = match own {
-            Cell::Us => (8080, 9080),
-            Cell::Eu => (8081, 9081),
-        };
-        let port = reader.number("PORT", port, &(0..=u16::MAX), "a port number");
+        let (port, metrics_port) = default_ports(own);
+        let port = read_port(&mut reader, port);
         let metrics_port =
             reader.number("NEXUS_METRICS_PORT", metrics_port, &(0..=u16::MAX), "a port number");
         let max_calls = reader.number("NEXUS_MAX_CALLS", 200, &(1..=100_000), "1 to 100000");
         let max_unstarted = reader.number("NEXUS_MAX_UNSTARTED", 20, &(1..=100_000), "1 to 100000");
         let reclaim = reader.number("NEXUS_RECLAIM_MS", 15_000, &(0..=600_000), "0 to 600000");
         let heartbeat = reader.number("NEXUS_HEARTBEAT_MS", 5_000, &(50..=25_000), "50 to 25000");
+        let idle_exit = read_idle_exit(&mut reader);
         let edge_url = read_edge(&mut reader);
         let service_key = read_service_key(&mut reader);
         let ticket_keys = read_ticket_keys(&mut reader);
@@ -186,6 +199,7 @@ impl Config {
             max_unstarted,
             reclaim: Duration::from_millis(reclaim),
             heartbeat: Duration::from_millis(heartbeat),
+            idle_exit,
             providers,
             twilio,
         })
@@ -199,6 +213,28 @@ fn read_cell(reader: &mut Reader<'_>) -> Option<Cell> {
         reader.fault("NEXUS_CELL", "must be \"us\" or \"eu\"");
     }
     cell
+}
+
+/// Where a cell's server listens when nothing else is said: two of them fit on one machine.
+const fn default_ports(cell: Cell) -> (u16, u16) {
+    match cell {
+        Cell::Us => (8080, 9080),
+        Cell::Eu => (8081, 9081),
+    }
+}
+
+fn read_port(reader: &mut Reader<'_>, default: u16) -> u16 {
+    reader.number("PORT", default, &(0..=u16::MAX), "a port number")
+}
+
+/// A machine of Fly's process group `spare` stands above its region's minimum. The group is kept by
+/// deployments, a variable of one machine is not.
+fn read_idle_exit(reader: &mut Reader<'_>) -> Option<Duration> {
+    let spare = reader.get("FLY_PROCESS_GROUP").as_deref() == Some(SPARE_GROUP);
+    let default = if spare { SPARE_IDLE_EXIT_MS } else { 0 };
+    let rule = "0 (never) to 86400000";
+    let limit = reader.number("NEXUS_IDLE_EXIT_MS", default, &(0..=86_400_000), rule);
+    (limit > 0).then(|| Duration::from_millis(limit))
 }
 
 fn read_bind(reader: &mut Reader<'_>) -> IpAddr {

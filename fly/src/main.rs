@@ -1,10 +1,13 @@
 //! The voice server's process: configuration in, signals obeyed.
+//!
+//! `nexus-voice [serve]` runs it, `nexus-voice health` asks the one that runs on this machine.
 
 use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use nexus_voice::config::Config;
+use nexus_voice::health_check;
 use nexus_voice::logging;
 use nexus_voice::server::Server;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -15,6 +18,28 @@ const DELIVERED_WITHIN: Duration = Duration::from_mins(1);
 const WRITTEN_WITHIN: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    let command = arguments.next().unwrap_or_else(|| "serve".into());
+    match (command.to_str(), arguments.next()) {
+        (Some("serve"), None) => serve(),
+        (Some("health"), None) => check(),
+        _ => fail(&"usage: nexus-voice [serve | health]"),
+    }
+}
+
+/// Exit status 0 from a healthy server on this machine, 1 otherwise.
+#[expect(clippy::print_stderr, reason = "the health check's answer")]
+fn check() -> ExitCode {
+    match health_check::ask(Config::port_from_env()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve() -> ExitCode {
     let config = match Config::from_env() {
         Ok(config) => config,
         Err(error) => return fail(&error),
@@ -34,7 +59,7 @@ fn fail(error: &dyn std::fmt::Display) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// Runs until SIGTERM or SIGINT, then ends the calls and delivers the spool. A second signal means
+/// Runs until SIGTERM or SIGINT, or until nobody needs it, then ends the calls and delivers the spool. A second signal means
 /// now: what is written down is flushed and left to the next start.
 async fn run(config: Config) -> ExitCode {
     let mut signals = match Signals::new() {
@@ -45,7 +70,10 @@ async fn run(config: Config) -> ExitCode {
         Ok(server) => server,
         Err(error) => return fail(&error),
     };
-    signals.next().await;
+    tokio::select! {
+        () = signals.next() => {}
+        () = server.unneeded() => {}
+    }
     tokio::select! {
         _ = server.drain(DELIVERED_WITHIN) => {}
         () = signals.next() => {}

@@ -1,25 +1,34 @@
-//! What providers charge: list prices as of November 2026, in millionths of a US dollar. They are
-//! for orientation; check them against your own contracts.
+//! What providers charge: list prices, see `fly/prices.tsv`, in millionths of a US dollar. They are for
+//! orientation; check them against your own contracts.
+
+use std::sync::LazyLock;
 
 use nexus_core::journal::Usage;
 use nexus_core::money::MicroUsd;
 
+/// Every list price that this product knows; the deploy scripts and `cargo xtask cost` read it too.
+const TABLE: &str = include_str!("../prices.tsv");
 /// Deepgram, streaming, a minute of audio, by the model's beginning.
-const TRANSCRIBER_MINUTE: [(&str, i64); 3] =
-    [("nova-3-medical", 7_700), ("nova-3", 7_700), ("nova-2", 5_800)];
+const TRANSCRIBER_MINUTE: &str = "deepgram/";
 /// ElevenLabs, a thousand characters, by the model's beginning.
-const VOICE_1000_CHARS: [(&str, i64); 3] =
-    [("eleven_flash", 50_000), ("eleven_turbo", 50_000), ("eleven_multilingual", 100_000)];
-/// OpenAI, a million tokens of context and of reply, by the model's beginning (longest first).
-const MODEL_MILLION_TOKENS: [(&str, i64, i64); 7] = [
-    ("gpt-4.1-nano", 100_000, 400_000),
-    ("gpt-4.1-mini", 400_000, 1_600_000),
-    ("gpt-4.1", 2_000_000, 8_000_000),
-    ("gpt-4o-mini", 150_000, 600_000),
-    ("gpt-4o", 2_500_000, 10_000_000),
-    ("gpt-5-mini", 250_000, 2_000_000),
-    ("gpt-5", 1_250_000, 10_000_000),
-];
+const VOICE_1000_CHARS: &str = "elevenlabs/";
+/// OpenAI, a million tokens of context, by the model's beginning.
+const PROMPT_MILLION: &str = "openai-prompt/";
+/// The same of a reply.
+const REPLY_MILLION: &str = "openai-reply/";
+
+/// The table's names and prices; a line that is not one is left out (a test holds that there is none).
+static PRICES: LazyLock<Vec<(&str, i64)>> = LazyLock::new(|| lines().filter_map(read).collect());
+
+fn lines() -> impl Iterator<Item = &'static str> {
+    TABLE.lines().filter(|line| !line.is_empty() && !line.starts_with('#'))
+}
+
+fn read(line: &str) -> Option<(&str, i64)> {
+    let mut fields = line.split('\t');
+    let (name, usd) = (fields.next()?, fields.next()?.parse::<f64>().ok()?);
+    Some((name, (usd * 1e6).round() as i64))
+}
 
 /// What one call's stages cost; 0 for a simulated provider and for what is not in the list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,15 +51,11 @@ pub struct Priced<'a> {
 impl Prices {
     /// The prices of a call's three models.
     pub fn of(transcriber: Priced<'_>, model: Priced<'_>, voice: Priced<'_>) -> Self {
-        let (prompt_million, completion_million) = MODEL_MILLION_TOKENS
-            .iter()
-            .find(|(name, ..)| !model.simulated && model.model.starts_with(name))
-            .map_or((0, 0), |(_, prompt, completion)| (*prompt, *completion));
         Self {
-            transcriber_minute: find(&TRANSCRIBER_MINUTE, transcriber),
-            voice_1000_chars: find(&VOICE_1000_CHARS, voice),
-            prompt_million,
-            completion_million,
+            transcriber_minute: find(TRANSCRIBER_MINUTE, transcriber),
+            voice_1000_chars: find(VOICE_1000_CHARS, voice),
+            prompt_million: find(PROMPT_MILLION, model),
+            completion_million: find(REPLY_MILLION, model),
         }
     }
 
@@ -68,10 +73,14 @@ impl Prices {
     }
 }
 
-fn find(list: &[(&str, i64)], priced: Priced<'_>) -> i64 {
-    list.iter()
-        .find(|(name, _)| !priced.simulated && priced.model.starts_with(name))
-        .map_or(0, |(_, price)| *price)
+/// The price of the longest name in this part of the table that the model begins with.
+fn find(part: &str, priced: Priced<'_>) -> i64 {
+    PRICES
+        .iter()
+        .filter_map(|(name, price)| Some((name.strip_prefix(part)?, *price)))
+        .filter(|(name, _)| !priced.simulated && priced.model.starts_with(name))
+        .max_by_key(|(name, _)| name.len())
+        .map_or(0, |(_, price)| price)
 }
 
 #[cfg(test)]
@@ -100,5 +109,21 @@ mod tests {
         assert_eq!(prices(true).cost(&USAGE), MicroUsd(0));
         let own = Priced { model: "llama3", simulated: false };
         assert_eq!(Prices::of(own, own, own).cost(&USAGE), MicroUsd(0));
+    }
+
+    #[test]
+    fn every_line_of_the_table_is_a_price() {
+        for line in lines() {
+            let (name, price) = read(line).unwrap_or_else(|| panic!("{line}"));
+            assert!(price >= 0 && line.split('\t').count() == 5, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_longest_name_counts() {
+        let price = |model| find(PROMPT_MILLION, Priced { model, simulated: false });
+        assert_eq!(price("gpt-4.1-mini-2025-04-14"), 400_000);
+        assert_eq!(price("gpt-4.1"), 2_000_000);
+        assert_eq!(price("gpt-3"), 0);
     }
 }

@@ -15,10 +15,10 @@ use crate::admission::Phase;
 use crate::app::{App, StartError};
 use crate::config::Config;
 use crate::delivery::Parcel;
-use crate::heartbeat;
 use crate::spool::{Leftover, leftovers};
 use crate::task::Task;
 use crate::watchdog::Pulse;
+use crate::{heartbeat, idle};
 use nexus_core::call::EndReason;
 
 /// How long the spool of an earlier process keeps `/ready` waiting.
@@ -68,6 +68,14 @@ impl Server {
     /// Where Prometheus asks.
     pub const fn metrics_address(&self) -> SocketAddr {
         self.metrics_address
+    }
+
+    /// Resolves when nobody needs this server any more, if it is one that then ends.
+    pub async fn unneeded(&self) {
+        let Some(limit) = self.app.config.idle_exit else { return std::future::pending().await };
+        let is_delivered = async || self.app.deliveries.idle(Duration::ZERO).await;
+        idle::wait(&self.app.admission, limit, is_delivered).await;
+        info!(after_s = limit.as_secs(), "no call for so long: ending");
     }
 
     /// Takes no more calls, ends those that run, and delivers the spool for at most `limit`; whether

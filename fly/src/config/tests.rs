@@ -65,6 +65,19 @@ fn all_faults_are_named_at_once_and_no_value_shows() {
 }
 
 #[test]
+fn a_spare_machine_ends_without_calls_and_another_does_not() {
+    let minutes =
+        |changes: &[_]| read(changes).unwrap().idle_exit.map(|limit| limit.as_secs() / 60);
+    assert_eq!(minutes(&[]), None);
+    assert_eq!(minutes(&[("FLY_PROCESS_GROUP", "app")]), None);
+    assert_eq!(minutes(&[("FLY_PROCESS_GROUP", "spare")]), Some(15));
+    assert_eq!(minutes(&[("FLY_PROCESS_GROUP", "spare"), ("NEXUS_IDLE_EXIT_MS", "0")]), None);
+    assert_eq!(minutes(&[("NEXUS_IDLE_EXIT_MS", "120000")]), Some(2));
+    let soon = read(&[("NEXUS_IDLE_EXIT_MS", "soon")]).unwrap_err();
+    assert_eq!(soon.faults[0].name, "NEXUS_IDLE_EXIT_MS");
+}
+
+#[test]
 fn no_secret_shows_in_debug_output() {
     let config = read(&[("DEEPGRAM_API_KEY", "hunter2")]).unwrap();
     let text = format!("{config:?}");

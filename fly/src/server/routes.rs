@@ -16,6 +16,7 @@ use crate::admission::{Phase, Refusal};
 use crate::app::App;
 use crate::call::arrival;
 use crate::config::STREAM_PATH;
+use crate::release;
 use crate::transport::browser::BrowserLine;
 use crate::transport::{browser, twilio};
 use crate::upgrade;
@@ -51,8 +52,8 @@ async fn health(State(Public { app, pulse }): State<Public>) -> Response {
     };
     let body = json!({
         "status": word,
-        "version": env!("CARGO_PKG_VERSION"),
-        "commit": option_env!("NEXUS_COMMIT").unwrap_or("unknown"),
+        "version": release::VERSION,
+        "commit": release::COMMIT,
         "cell": app.config.cell.as_str(),
         "region": app.config.region,
     });
