@@ -1,9 +1,10 @@
 // Runs a built Worker in workerd on this machine, with its databases migrated:
 //
-//   node serve-edge.mjs --build DIR --state DIR --vars FILE [--port N] [--host ADDRESS] [--until-stdin-closes]
+//   node serve-edge.mjs --build DIR --state DIR --vars FILE [--port N] [--host ADDRESS] [--until-stdin-closes] [--unasked]
 //
 // `--build`: a folder that `edge-build` made. `--state`: where databases and buckets live. `--vars`: the
 // Worker's variables, lines of NAME=VALUE as in `.dev.vars`. `--port`: 0 chooses a free one.
+// `--unasked`: the first request is the caller's (otherwise this program asks for `/health` before it says anything).
 // When requests are answered it prints one JSON line {"url", "scheduled"}: `url` is the Worker itself (a
 // socket of workerd's, this process's only child, nothing in between), and a GET of `scheduled` fires the
 // cron handler and answers when it is done. The Worker's own log lines go to standard output and error.
@@ -21,6 +22,7 @@ const { values: options } = parseArgs({
     port: { type: "string", default: "0" },
     host: { type: "string", default: "127.0.0.1" },
     "until-stdin-closes": { type: "boolean", default: false },
+    unasked: { type: "boolean", default: false },
   },
 });
 const build = path.resolve(options.build);
@@ -57,6 +59,12 @@ const miniflare = new Miniflare(
         bindings: options.vars ? parseEnv(fs.readFileSync(options.vars, "utf8")) : {},
         d1Databases: Object.fromEntries(Object.entries(worker.d1).map(([name, d1]) => [name, d1.id])),
         r2Buckets: worker.r2,
+        // workerd's own file service in the place of the cloud's: the Worker fetches files by their path from either.
+        serviceBindings: Object.fromEntries(
+          Object.entries(worker.assets)
+            .filter(([, directory]) => fs.existsSync(directory))
+            .map(([name, directory]) => [name, { disk: { path: directory, writable: false } }]),
+        ),
         unsafeDirectSockets: [{ host: options.host, port: Number(options.port) }],
       },
     ],
@@ -110,7 +118,7 @@ try {
   const control = await miniflare.ready;
   await Promise.all(Object.entries(worker.d1).map(migrate));
   const url = await miniflare.unsafeGetDirectURL("nexus-edge");
-  if (options.vars) {
+  if (options.vars && !options.unasked) {
     const health = await fetch(new URL("/health", url));
     if (!health.ok) throw new Error("/health says that it is misconfigured (the line above names what is wrong)");
   }

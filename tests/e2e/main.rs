@@ -15,10 +15,13 @@ mod calls;
 mod cells;
 mod conformance;
 mod crash;
+mod deployed;
 mod ending;
 mod logs;
 mod phone;
 mod resume;
+mod speech;
+mod talk;
 mod tickets;
 mod voice_link;
 
@@ -107,10 +110,13 @@ fn main() -> ExitCode {
     trials.extend(cells::trials());
     trials.extend(conformance::trials());
     trials.extend(crash::trials());
+    trials.extend(deployed::trials(&system));
     trials.extend(ending::trials(&system));
     trials.extend(logs::trials());
     trials.extend(phone::trials(&system));
     trials.extend(resume::trials(&system));
+    trials.extend(speech::trials());
+    trials.extend(talk::trials(&system));
     trials.extend(tickets::trials(&system));
     trials.extend(voice_link::trials(&system));
     let conclusion = libtest_mimic::run(&arguments, trials);

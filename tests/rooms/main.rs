@@ -11,6 +11,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("functions", &["nexus-core"]),
     (".", &["nexus-core", "nexus-functions"]),
     ("fly", &["nexus-core"]),
+    ("local-speech", &["nexus-core"]),
     ("stand-ins", &["nexus-core"]),
     ("xtask", &[]),
 ];
@@ -33,7 +34,8 @@ fn sources(dir: &Path, all: &mut Vec<PathBuf>) {
 }
 
 fn all_sources() -> Vec<PathBuf> {
-    let rooms = ["src", "backend-core", "functions", "fly", "stand-ins", "tests", "xtask"];
+    let rooms =
+        ["src", "backend-core", "functions", "fly", "local-speech", "stand-ins", "tests", "xtask"];
     let mut all = Vec::new();
     for room in rooms {
         sources(&root().join(room), &mut all);

@@ -11,7 +11,7 @@ use xtask::cell::Cell;
 use xtask::system::System;
 
 /// Good enough for every account of the tests.
-const PASSWORD: &str = "correct horse battery";
+pub const PASSWORD: &str = "correct horse battery";
 /// How long a call may take to be sealed after its end.
 const SEALED_LIMIT: Duration = Duration::from_secs(20);
 

@@ -1,7 +1,7 @@
 //! A system of real processes with a state folder of its own.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use tempfile::TempDir;
@@ -11,6 +11,7 @@ use xtask::keys::Keys;
 use xtask::node::Node;
 use xtask::ports::Ports;
 use xtask::process::Log;
+use xtask::speech::Speech;
 use xtask::system::{Plan, System};
 
 /// How often a system is started when a port that was free is taken.
@@ -23,6 +24,9 @@ struct Built {
     servers: PathBuf,
     node: Node,
 }
+
+/// What differs between systems: keys and addresses, voice settings, local speech.
+type Choice = (BTreeMap<String, String>, Vec<(String, String)>, Option<Speech>);
 
 /// A running system; its state goes away with it.
 #[derive(Debug)]
@@ -56,6 +60,11 @@ pub fn conformance_build() -> Result<PathBuf, Fault> {
     given.map_or_else(|| build::edge(&build::root(), true), Ok)
 }
 
+/// The Worker.
+pub fn edge_build() -> Result<&'static Path, Fault> {
+    built().map(|built| built.edge.as_path())
+}
+
 /// The tools that run a Worker.
 pub fn node() -> Result<&'static Node, Fault> {
     built().map(|built| &built.node)
@@ -66,13 +75,42 @@ pub fn long() -> bool {
     std::env::var_os("NEXUS_LONG_TESTS").is_some()
 }
 
+/// The packages of local speech, if they were fetched: where `NEXUS_SPEECH` says, or in the checkout.
+pub fn fetched_speech() -> Option<Speech> {
+    let given = std::env::var_os("NEXUS_SPEECH").map(PathBuf::from);
+    Speech::in_folder(&given.unwrap_or_else(|| build::root().join(".nexus/speech"))).ok()
+}
+
 impl Fixture {
+    /// Starts a system that listens and speaks in real speech, but for `keyed` providers (`DEEPGRAM`,
+    /// `ELEVENLABS`): they have a key, and the stand-in is what it opens.
+    pub fn start_speaking(speech: &Speech, keyed: &[&str]) -> Result<Self, Fault> {
+        Self::start_plan(&|ports| {
+            let url = format!("http://127.0.0.1:{}", ports.us.stand_ins);
+            let settings = keyed.iter().flat_map(|name| {
+                [
+                    (format!("{name}_API_KEY"), "key".to_owned()),
+                    (format!("{name}_URL"), url.clone()),
+                ]
+            });
+            (settings.collect(), Vec::new(), Some(speech.clone()))
+        })
+    }
+
     /// Starts a system whose voice servers have these settings over the usual ones.
     pub fn start(voice_settings: &[(&str, &str)]) -> Result<Self, Fault> {
+        let settings: Vec<(String, String)> = voice_settings
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        Self::start_plan(&|_ports| (BTreeMap::new(), settings.clone(), None))
+    }
+
+    fn start_plan(choose: &dyn Fn(&Ports) -> Choice) -> Result<Self, Fault> {
         let mut tries = PORT_TRIES;
         loop {
             tries -= 1;
-            match Self::start_once(voice_settings) {
+            match Self::start_once(choose) {
                 // Somebody else took a port between its choice and its use.
                 Err(fault) if tries > 0 && fault.0.to_lowercase().contains("in use") => {}
                 started => return started,
@@ -80,21 +118,21 @@ impl Fixture {
         }
     }
 
-    fn start_once(voice_settings: &[(&str, &str)]) -> Result<Self, Fault> {
+    fn start_once(choose: &dyn Fn(&Ports) -> Choice) -> Result<Self, Fault> {
         let built = built()?;
         let state = tempfile::tempdir().map_err(|error| Fault::of("no folder", &error))?;
+        let ports = Ports::free()?;
+        let (environment, voice_settings, speech) = choose(&ports);
         let plan = Plan {
             edge_build: built.edge.clone(),
             servers: built.servers.clone(),
             state: state.path().to_path_buf(),
-            ports: Ports::free()?,
+            ports,
             log: Log::File,
-            environment: BTreeMap::new(),
-            voice_settings: voice_settings
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-                .collect(),
+            environment,
+            voice_settings,
             stand_in_flags: Vec::new(),
+            speech,
         };
         let system = System::start(plan, Keys::generate()?, &built.node)?;
         Ok(Self { system, _state: state })

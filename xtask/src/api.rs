@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use ureq::Agent;
+use ureq::{Agent, RequestBuilder};
 
 use crate::error::Fault;
 
@@ -13,6 +13,7 @@ pub struct Api {
     agent: Agent,
     base: String,
     token: Option<String>,
+    header: Option<(&'static str, String)>,
 }
 
 fn agent() -> Agent {
@@ -26,7 +27,14 @@ fn agent() -> Agent {
 impl Api {
     /// The API at `base`.
     pub fn at(base: &str) -> Self {
-        Self { agent: agent(), base: base.to_owned(), token: None }
+        Self { agent: agent(), base: base.to_owned(), token: None, header: None }
+    }
+
+    /// The same, with a header on every request.
+    #[must_use]
+    pub fn with_header(mut self, name: &'static str, value: String) -> Self {
+        self.header = Some((name, value));
+        self
     }
 
     /// Whether a GET of `url` succeeds at once.
@@ -49,20 +57,26 @@ impl Api {
         Err(Fault(format!("{what}: {status} {detail}")))
     }
 
-    fn bearer(&self) -> String {
-        format!("Bearer {}", self.token.as_deref().unwrap_or_default())
+    /// `request` with what goes with every one.
+    fn with_headers<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        let bearer = format!("Bearer {}", self.token.as_deref().unwrap_or_default());
+        let request = request.header("authorization", bearer);
+        match &self.header {
+            Some((name, value)) => request.header(*name, value),
+            None => request,
+        }
     }
 
     /// A POST of JSON.
     pub fn post(&self, path: &str, body: &Value) -> Result<Value, Fault> {
         let request = self.agent.post(format!("{}{path}", self.base));
-        Self::read(path, request.header("authorization", self.bearer()).send_json(body))
+        Self::read(path, self.with_headers(request).send_json(body))
     }
 
     /// A GET of JSON.
     pub fn get(&self, path: &str) -> Result<Value, Fault> {
         let request = self.agent.get(format!("{}{path}", self.base));
-        Self::read(path, request.header("authorization", self.bearer()).call())
+        Self::read(path, self.with_headers(request).call())
     }
 
     /// Registers the account if it is not there, and logs in.
@@ -84,5 +98,27 @@ impl Api {
         let token = answer?.get("access_token").and_then(Value::as_str).map(str::to_owned);
         self.token = Some(token.ok_or_else(|| Fault("login answered no token".to_owned()))?);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// A deployment is checked over the internet.
+    #[test]
+    fn https_is_spoken() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let first = std::thread::spawn(move || {
+            let mut byte = [0];
+            listener.accept().unwrap().0.read_exact(&mut byte).unwrap();
+            byte[0]
+        });
+        assert!(!Api::answers(&format!("https://127.0.0.1:{port}/")));
+        assert_eq!(first.join().unwrap(), 22, "not a TLS handshake");
     }
 }

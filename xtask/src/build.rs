@@ -17,7 +17,22 @@ pub fn root() -> PathBuf {
 
 /// The cargo that runs this, or the one on the path.
 pub fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    from_a_terminal(&mut command);
+    command
+}
+
+/// Takes away what cargo tells a program that it runs. Build scripts watch some of it: a build from within
+/// a test would make everything that depends on them anew, and the next from a terminal again.
+pub fn from_a_terminal(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        let told = name.to_str().is_some_and(|name| {
+            ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|start| name.starts_with(start))
+        });
+        if told {
+            command.env_remove(name);
+        }
+    }
 }
 
 /// Runs a command to its end; its output goes to the terminal.
@@ -31,15 +46,27 @@ pub fn run(what: &str, command: &mut Command) -> Result<(), Fault> {
 
 /// The WebAssembly target, added through rustup when it is missing.
 pub fn ensure_wasm_target() -> Result<(), Fault> {
+    ensure_target(WASM_TARGET)
+}
+
+/// The same for the static target of the voice server's image, which is made and tried on Linux alone.
+pub fn ensure_static_target() -> Result<(), Fault> {
+    if cfg!(target_os = "linux") {
+        ensure_target(&format!("{}-unknown-linux-musl", std::env::consts::ARCH))?;
+    }
+    Ok(())
+}
+
+fn ensure_target(target: &str) -> Result<(), Fault> {
     let sysroot = Command::new("rustc")
         .args(["--print", "sysroot"])
         .output()
         .map_err(|error| Fault::of("rustc cannot be run; install Rust with rustup", &error))?;
     let sysroot = String::from_utf8_lossy(&sysroot.stdout).trim().to_owned();
-    if Path::new(&sysroot).join("lib/rustlib").join(WASM_TARGET).is_dir() {
+    if Path::new(&sysroot).join("lib/rustlib").join(target).is_dir() {
         return Ok(());
     }
-    run("rustup target add", Command::new("rustup").args(["target", "add", WASM_TARGET]))
+    run("rustup target add", Command::new("rustup").args(["target", "add", target]))
 }
 
 /// The commit that the checkout is at, for what is built to report.
@@ -57,7 +84,7 @@ pub fn commit(root: &Path) -> String {
     }
 }
 
-/// The Worker, in `build/edge` or, with the conformance suite in it, `build/edge-conformance`.
+/// The Worker and the page it serves (`build/console`), in `build/edge` or, with the conformance suite in it, `build/edge-conformance`.
 pub fn edge(root: &Path, conformance: bool) -> Result<PathBuf, Fault> {
     let out = root.join(if conformance { "build/edge-conformance" } else { "build/edge" });
     let mut command = cargo();
@@ -72,6 +99,9 @@ pub fn edge(root: &Path, conformance: bool) -> Result<PathBuf, Fault> {
         command.args(["--features", "conformance", "--profile", "edge-quick"]);
     }
     run("building the edge", command.env("NEXUS_COMMIT", commit(root)))?;
+    if !conformance {
+        run("building the talk page", &mut node(root)?.build_console())?;
+    }
     Ok(out)
 }
 
@@ -80,7 +110,16 @@ pub fn servers(root: &Path, release: bool) -> Result<PathBuf, Fault> {
     let mut command = cargo();
     command
         .current_dir(root)
-        .args(["build", "-p", "nexus-voice", "-p", "nexus-stand-ins", "--bins"])
+        .args([
+            "build",
+            "-p",
+            "nexus-voice",
+            "-p",
+            "nexus-stand-ins",
+            "-p",
+            "nexus-local-speech",
+            "--bins",
+        ])
         .env("NEXUS_COMMIT", commit(root));
     if release {
         command.arg("--release");

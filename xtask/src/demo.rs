@@ -24,6 +24,24 @@ pub enum Say {
     Files(Vec<PathBuf>),
 }
 
+/// Has the local voice at `speech` say the demo caller's lines, into `dir`.
+pub fn recorded(speech: &str, dir: &Path) -> Result<Say, Fault> {
+    let mut files = Vec::new();
+    for (number, line) in LINES.iter().enumerate() {
+        let body = json!({"input": line, "response_format": "wav"});
+        let mut answer = ureq::post(format!("{speech}/v1/audio/speech"))
+            .send_json(&body)
+            .map_err(|error| Fault::of("the demo caller has no voice", &error))?;
+        let audio = answer.body_mut().read_to_vec();
+        let audio = audio.map_err(|error| Fault::of("the demo caller has no voice", &error))?;
+        let file = dir.join(format!("demo-caller-{}.wav", number + 1));
+        std::fs::write(&file, audio)
+            .map_err(|error| Fault::of(&format!("{} cannot be written", file.display()), &error))?;
+        files.push(file);
+    }
+    Ok(Say::Files(files))
+}
+
 /// A finished call.
 #[derive(Debug)]
 pub struct Placed {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::cell::Cell;
+use crate::demo;
 use crate::error::Fault;
 
 /// All secrets of a local system, base64url of 32 bytes each.
@@ -35,7 +36,8 @@ fn random() -> Result<[u8; 32], Fault> {
     Ok(bytes)
 }
 
-fn new_key() -> Result<String, Fault> {
+/// 32 random bytes, base64url.
+pub fn new_key() -> Result<String, Fault> {
     Ok(BASE64URL_NOPAD.encode(&random()?))
 }
 
@@ -112,6 +114,11 @@ impl Keys {
             ("NEXUS_DIRECTORY_KEY", self.directory.clone()),
             ("NEXUS_SERVICE_KEYS", services.to_string()),
         ]
+    }
+
+    /// The demo account as the talk page reads it.
+    pub fn demo_account(&self) -> String {
+        json!({"email": demo::EMAIL, "password": self.demo_password}).to_string()
     }
 
     /// What signs tickets, and its key id.

@@ -1,16 +1,17 @@
 //! The JavaScript tools: installs the npm packages that `package-lock.json` names into
 //! `node_modules/`, finds a Node.js that can run them, and makes the commands that do.
 //!
-//! wrangler wants Node.js 22.12. The lock file brings a Node.js of its own for the common platforms, so that a machine
-//! with an older one works; elsewhere the machine's is used if it is new enough.
+//! wrangler wants Node.js 22.12, and the talk page is built by TypeScript, which 22.18 runs as it is. The lock
+//! file brings a Node.js of its own for the common platforms, so that a machine with an older one works;
+//! elsewhere the machine's is used if it is new enough.
 
 use std::env::consts::{ARCH, OS};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// The oldest Node.js that wrangler runs on: major, minor.
-const NODE_MIN: (u32, u32) = (22, 12);
+/// The oldest Node.js that runs the tools: major, minor.
+const NODE_MIN: (u32, u32) = (22, 18);
 
 /// Why the tools are not there; the text says what to do.
 #[derive(Debug)]
@@ -126,6 +127,32 @@ impl Node {
         let mut command = self.command("node_modules/wrangler/bin/wrangler.js");
         command.env("WRANGLER_SEND_METRICS", "false");
         command
+    }
+
+    /// Builds the talk page into `build/console`; see `console/build.ts`.
+    pub fn build_console(&self) -> Command {
+        self.command("console/build.ts")
+    }
+
+    /// Checks the types of `console/`, once for pages and once for what runs in the audio thread.
+    pub fn check_console(&self) -> [Command; 2] {
+        ["console", "console/client/src/audio/worklets"].map(|project| {
+            let mut command = self.command("node_modules/typescript/bin/tsc");
+            command.args(["-p", project]);
+            command
+        })
+    }
+
+    /// The tests of `console/` that need no browser.
+    pub fn test_console(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.current_dir(&self.root).args(["--test", "console/*/test/*.test.ts"]);
+        command
+    }
+
+    /// GitHub's own parser, for workflows; see `check-workflows.mjs`.
+    pub fn check_workflows(&self) -> Command {
+        self.command("xtask/check-workflows.mjs")
     }
 
     /// The edge on this machine, migrated and served by `workerd`. The first line that it prints on standard

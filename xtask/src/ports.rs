@@ -21,6 +21,8 @@ pub struct CellPorts {
 pub struct Ports {
     /// The edge.
     pub edge: u16,
+    /// The local speech server, for both cells.
+    pub speech: u16,
     /// Cell us.
     pub us: CellPorts,
     /// Cell eu.
@@ -32,6 +34,7 @@ impl Default for Ports {
     fn default() -> Self {
         Self {
             edge: 8787,
+            speech: 9910,
             us: CellPorts { voice: 8080, metrics: 9080, stand_ins: 9900 },
             eu: CellPorts { voice: 8081, metrics: 9081, stand_ins: 9901 },
         }
@@ -52,10 +55,10 @@ impl Ports {
             held.push(listener);
             Ok(port.port())
         };
-        let edge = next()?;
+        let (edge, speech) = (next()?, next()?);
         let us = CellPorts { voice: next()?, metrics: next()?, stand_ins: next()? };
         let eu = CellPorts { voice: next()?, metrics: next()?, stand_ins: next()? };
-        Ok(Self { edge, us, eu })
+        Ok(Self { edge, speech, us, eu })
     }
 
     /// The ports of a cell's servers.
@@ -67,9 +70,10 @@ impl Ports {
     }
 
     /// Each port with its flag.
-    pub fn named(&mut self) -> [(&'static str, &mut u16); 7] {
+    pub fn named(&mut self) -> [(&'static str, &mut u16); 8] {
         [
             ("edge-port", &mut self.edge),
+            ("speech-port", &mut self.speech),
             ("voice-port", &mut self.us.voice),
             ("voice-port-eu", &mut self.eu.voice),
             ("metrics-port", &mut self.us.metrics),

@@ -1,4 +1,5 @@
-//! Which providers are real, and which have a stand-in because no key was given.
+//! Which providers are real, which run on this machine, and which are simulated because no key was
+//! given.
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,8 @@ struct Provider {
     url: &'static str,
     /// What the stand-in's address is followed by.
     stand_in_path: &'static str,
+    /// What takes its place on this machine.
+    local: Option<&'static str>,
 }
 
 const PROVIDERS: [Provider; 3] = [
@@ -22,13 +25,15 @@ const PROVIDERS: [Provider; 3] = [
         key: "DEEPGRAM_API_KEY",
         url: "DEEPGRAM_URL",
         stand_in_path: "",
+        local: Some("Moonshine tiny-en"),
     },
     Provider {
         stage: "language model",
-        name: "OpenAI or compatible",
+        name: "OpenAI, or OPENAI_BASE_URL for a compatible server",
         key: "OPENAI_API_KEY",
         url: "OPENAI_BASE_URL",
         stand_in_path: "/v1",
+        local: None,
     },
     Provider {
         stage: "text to speech",
@@ -36,42 +41,79 @@ const PROVIDERS: [Provider; 3] = [
         key: "ELEVENLABS_API_KEY",
         url: "ELEVENLABS_URL",
         stand_in_path: "",
+        local: Some("a local voice"),
     },
 ];
+
+/// Who answers for a provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Real,
+    Local,
+    Simulated,
+}
+
+/// Where the replacements listen.
+#[derive(Clone, Debug)]
+pub struct Replacements {
+    /// The cell's stand-ins.
+    pub stand_in: String,
+    /// The local speech server, if there is one.
+    pub speech: Option<String>,
+}
 
 /// The providers of one cell.
 #[derive(Clone, Debug)]
 pub struct Providers {
     cell: Cell,
-    real: [bool; 3],
+    sources: [Source; 3],
     settings: Vec<(&'static str, String)>,
 }
 
 impl Providers {
     /// Plain names are cell us's, those ending in `_EU` cell eu's. Without a key (or, for the model,
-    /// an address of its own) a provider is simulated at `stand_in`.
-    pub fn of(cell: Cell, stand_in: &str, environment: &BTreeMap<String, String>) -> Self {
+    /// an address of its own) a provider is replaced.
+    pub fn of(
+        cell: Cell,
+        replacements: &Replacements,
+        environment: &BTreeMap<String, String>,
+    ) -> Self {
         let ending = cell.ending();
         let get = |name: &str| {
             environment.get(&format!("{name}{ending}")).filter(|value| !value.is_empty())
         };
         let mut settings = Vec::new();
-        let mut real = [false; 3];
-        for (provider, real) in PROVIDERS.iter().zip(&mut real) {
+        let sources = PROVIDERS.map(|provider| {
             let (key, url) = (get(provider.key), get(provider.url));
             // A model server of one's own (Ollama, llama.cpp) needs no key.
             let own_model = provider.key == "OPENAI_API_KEY" && url.is_some();
-            *real = key.is_some() || own_model;
-            if *real {
+            if key.is_some() || own_model {
                 let key = key.cloned().unwrap_or_else(|| "none".to_owned());
                 settings.push((provider.key, key));
                 settings.extend(url.map(|url| (provider.url, url.clone())));
-            } else {
-                settings.push((provider.key, "simulated".to_owned()));
-                settings.push((provider.url, format!("{stand_in}{}", provider.stand_in_path)));
+                return Source::Real;
             }
-        }
-        Self { cell, real, settings }
+            let local = replacements.speech.as_ref().filter(|_| provider.local.is_some());
+            let (name, address) = match local {
+                Some(speech) => ("local", speech.clone()),
+                None => {
+                    ("simulated", format!("{}{}", replacements.stand_in, provider.stand_in_path))
+                }
+            };
+            settings.push((provider.key, name.to_owned()));
+            settings.push((provider.url, address));
+            if local.is_some() { Source::Local } else { Source::Simulated }
+        });
+        Self { cell, sources, settings }
+    }
+
+    /// Whether both speech providers of every cell have a key, so that nothing local is needed.
+    pub fn need_no_speech(environment: &BTreeMap<String, String>) -> bool {
+        Cell::ALL.iter().all(|cell| {
+            let names = ["DEEPGRAM_API_KEY", "ELEVENLABS_API_KEY"]
+                .map(|name| environment.get(&format!("{name}{}", cell.ending())));
+            names.iter().all(|key| key.is_some_and(|key| !key.is_empty()))
+        })
     }
 
     /// The voice server's settings.
@@ -80,25 +122,24 @@ impl Providers {
     }
 
     /// Whether the caller must speak real speech.
-    pub const fn hears_speech(&self) -> bool {
-        self.real[0]
+    pub fn hears_speech(&self) -> bool {
+        self.sources[0] != Source::Simulated
     }
 
-    /// A line per provider: real, or simulated and which key would change it.
+    /// A line per provider: real, local or simulated, and which key would change it.
     pub fn describe(&self) -> Vec<String> {
-        let ending = self.cell.ending();
+        let (cell, ending) = (self.cell.name(), self.cell.ending());
         PROVIDERS
             .iter()
-            .zip(self.real)
-            .map(|(provider, real)| {
-                let Provider { stage, name, key, .. } = provider;
-                if real {
-                    format!("{} {stage:<15} {name}", self.cell.name())
-                } else {
-                    format!(
-                        "{} {stage:<15} simulated; set {key}{ending} for {name}",
-                        self.cell.name()
-                    )
+            .zip(self.sources)
+            .map(|(Provider { stage, name, key, local, .. }, source)| match source {
+                Source::Real => format!("{cell} {stage:<15} {name}"),
+                Source::Local => {
+                    let local = local.unwrap_or_default();
+                    format!("{cell} {stage:<15} local, {local}; set {key}{ending} for {name}")
+                }
+                Source::Simulated => {
+                    format!("{cell} {stage:<15} simulated; set {key}{ending} for {name}")
                 }
             })
             .collect()
@@ -109,21 +150,51 @@ impl Providers {
 mod tests {
     use super::*;
 
+    fn at(port: u16, speech: Option<&str>) -> Replacements {
+        let stand_in = format!("http://127.0.0.1:{port}");
+        Replacements { stand_in, speech: speech.map(str::to_owned) }
+    }
+
+    fn has(providers: &Providers, name: &'static str, value: &str) -> bool {
+        providers.settings().contains(&(name, value.to_owned()))
+    }
+
     #[test]
     fn each_cell_gets_its_own_keys_alone() {
         let environment = BTreeMap::from([
             ("DEEPGRAM_API_KEY".to_owned(), "us-key".to_owned()),
             ("OPENAI_BASE_URL_EU".to_owned(), "http://127.0.0.1:11434/v1".to_owned()),
         ]);
-        let us = Providers::of(Cell::Us, "http://127.0.0.1:1", &environment);
+        let us = Providers::of(Cell::Us, &at(1, None), &environment);
         assert!(us.hears_speech());
-        assert!(us.settings().contains(&("DEEPGRAM_API_KEY", "us-key".to_owned())));
-        assert!(us.settings().contains(&("OPENAI_BASE_URL", "http://127.0.0.1:1/v1".to_owned())));
-        let eu = Providers::of(Cell::Eu, "http://127.0.0.1:2", &environment);
+        assert!(has(&us, "DEEPGRAM_API_KEY", "us-key"));
+        assert!(has(&us, "OPENAI_BASE_URL", "http://127.0.0.1:1/v1"));
+        let eu = Providers::of(Cell::Eu, &at(2, None), &environment);
         assert!(!eu.hears_speech());
-        assert!(eu.settings().contains(&("OPENAI_API_KEY", "none".to_owned())));
-        assert!(eu.settings().contains(&("DEEPGRAM_URL", "http://127.0.0.1:2".to_owned())));
+        assert!(has(&eu, "OPENAI_API_KEY", "none"));
+        assert!(has(&eu, "DEEPGRAM_URL", "http://127.0.0.1:2"));
         assert!(eu.describe()[0].contains("set DEEPGRAM_API_KEY_EU"));
         assert!(!us.describe().join("\n").contains("us-key"));
+    }
+
+    #[test]
+    fn with_a_key_for_one_speech_provider_the_other_stays_local() {
+        const SPEECH: &str = "http://127.0.0.1:9";
+        for (key, url, other) in [
+            ("DEEPGRAM_API_KEY", "DEEPGRAM_URL", "ELEVENLABS_URL"),
+            ("ELEVENLABS_API_KEY", "ELEVENLABS_URL", "DEEPGRAM_URL"),
+        ] {
+            let environment = BTreeMap::from([(key.to_owned(), "k".to_owned())]);
+            let us = Providers::of(Cell::Us, &at(1, Some(SPEECH)), &environment);
+            assert!(has(&us, key, "k") && has(&us, other, SPEECH));
+            assert!(!us.settings().iter().any(|(name, _)| *name == url));
+            assert!(has(&us, "OPENAI_BASE_URL", "http://127.0.0.1:1/v1"));
+            assert!(us.hears_speech() && us.describe().join("\n").contains("local, "));
+            assert!(!Providers::need_no_speech(&environment));
+        }
+        let all = ["DEEPGRAM_API_KEY", "ELEVENLABS_API_KEY"]
+            .into_iter()
+            .flat_map(|name| ["", "_EU"].map(|ending| (format!("{name}{ending}"), "k".to_owned())));
+        assert!(Providers::need_no_speech(&all.collect()));
     }
 }

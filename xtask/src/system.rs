@@ -15,7 +15,8 @@ use crate::keys::Keys;
 use crate::node::{Node, ServeEdge};
 use crate::ports::Ports;
 use crate::process::{Log, Server};
-use crate::providers::Providers;
+use crate::providers::{Providers, Replacements};
+use crate::speech::Speech;
 
 /// How long the servers may take to answer health.
 const START_LIMIT: Duration = Duration::from_mins(1);
@@ -42,6 +43,8 @@ pub struct Plan {
     pub voice_settings: Vec<(String, String)>,
     /// Further flags of the stand-ins.
     pub stand_in_flags: Vec<String>,
+    /// The local recogniser and voice; without it providers without a key are simulated in tones.
+    pub speech: Option<Speech>,
 }
 
 /// A running system.
@@ -52,6 +55,7 @@ pub struct System {
     voice: PerCell<Option<Server>>,
     edge: Server,
     stand_ins: PerCell<Server>,
+    speech: Option<Server>,
     scheduled: String,
     /// What each cell's providers are.
     pub providers: PerCell<Providers>,
@@ -65,6 +69,7 @@ fn url(port: u16) -> String {
 pub fn edge_settings(keys: &Keys, ports: &Ports, environment: &BTreeMap<String, String>) -> String {
     let edge = url(ports.edge);
     let mut settings = keys.edge_settings();
+    settings.push(("NEXUS_DEMO_ACCOUNT", keys.demo_account()));
     settings.push(("NEXUS_ALLOWED_ORIGINS", edge.clone()));
     settings.push(("NEXUS_PUBLIC_URL_US", edge.clone()));
     settings.push(("NEXUS_PUBLIC_URL_EU", edge));
@@ -103,6 +108,18 @@ impl Plan {
             .arg(self.stand_in_log(cell))
             .args(&self.stand_in_flags);
         Server::start(cell.stand_ins(), command, &self.logs(), &self.log, GRACE)
+    }
+
+    /// One for both cells: it keeps nothing, and its models are large.
+    fn start_speech(&self) -> Result<Option<Server>, Fault> {
+        let Some(speech) = &self.speech else { return Ok(None) };
+        let command = speech.command(&self.servers, self.ports.speech);
+        Server::start("speech", command, &self.logs(), &self.log, GRACE).map(Some)
+    }
+
+    /// Where the local speech server listens, if there is one.
+    pub fn speech_url(&self) -> Option<String> {
+        self.speech.as_ref().map(|_| url(self.ports.speech))
     }
 
     /// What a cell's stand-ins were sent, line by line.
@@ -147,6 +164,7 @@ impl System {
         fs::write(&vars, edge_settings(&keys, &plan.ports, &plan.environment))
             .map_err(|error| Fault::of(&format!("{} cannot be written", vars.display()), &error))?;
         let stand_ins = PerCell::try_new(|cell| plan.start_stand_ins(cell))?;
+        let speech = plan.start_speech()?;
         let edge = node.serve_edge(ServeEdge {
             build: &plan.edge_build,
             state: &plan.state.join("edge"),
@@ -156,12 +174,21 @@ impl System {
         let edge = Server::start("edge", edge, &plan.logs(), &plan.log, GRACE)?;
         let providers = PerCell::try_new(|cell| {
             let stand_in = url(plan.ports.of(cell).stand_ins);
-            Ok::<_, Fault>(Providers::of(cell, &stand_in, &plan.environment))
+            let replacements = Replacements { stand_in, speech: plan.speech_url() };
+            Ok::<_, Fault>(Providers::of(cell, &replacements, &plan.environment))
         })?;
         let voice =
             PerCell::try_new(|cell| plan.start_voice(cell, &keys, providers.of(cell)).map(Some))?;
-        let mut system =
-            Self { plan, keys, voice, edge, stand_ins, scheduled: String::new(), providers };
+        let mut system = Self {
+            plan,
+            keys,
+            voice,
+            edge,
+            stand_ins,
+            speech,
+            scheduled: String::new(),
+            providers,
+        };
         system.scheduled = system.scheduled_url()?;
         system.wait_healthy()?;
         Ok(system)
@@ -178,13 +205,15 @@ impl System {
     fn wait_healthy(&mut self) -> Result<(), Fault> {
         let until = Instant::now() + START_LIMIT;
         let ports = self.plan.ports;
-        for (port, path) in [
+        let speech = self.speech.as_ref().map(|_| (ports.speech, "/health"));
+        let others = [
             (ports.us.stand_ins, "/health"),
             (ports.eu.stand_ins, "/health"),
             (ports.edge, "/health"),
             (ports.us.voice, "/ready"),
             (ports.eu.voice, "/ready"),
-        ] {
+        ];
+        for (port, path) in speech.into_iter().chain(others) {
             let address = format!("{}{path}", url(port));
             while !Api::answers(&address) {
                 if let Some(fault) = self.any_ended() {
@@ -203,6 +232,7 @@ impl System {
     pub fn any_ended(&mut self) -> Option<Fault> {
         let voice = self.voice.each_mut().into_iter().flatten();
         let servers = self.stand_ins.each_mut().into_iter().chain([&mut self.edge]).chain(voice);
+        let servers = servers.chain(&mut self.speech);
         for server in servers {
             if server.ended().is_some() {
                 return Some(server.failed("has ended"));
@@ -241,6 +271,14 @@ impl System {
         url(self.plan.ports.of(cell).stand_ins)
     }
 
+    /// What recognises and speaks on this machine, if something does.
+    pub fn local_speech(&self) -> Option<String> {
+        let line = self.speech.as_ref()?.first_line(START_LIMIT).ok()?;
+        let line: serde_json::Value = serde_json::from_str(&line).ok()?;
+        let name = |what: &str| line.get(what).and_then(serde_json::Value::as_str);
+        Some(format!("{} listens, {} speaks", name("recogniser")?, name("voice")?))
+    }
+
     /// Where a GET runs the edge's scheduled work.
     pub fn scheduled(&self) -> &str {
         &self.scheduled
@@ -277,7 +315,7 @@ impl System {
         }
         drop(voice);
         self.edge.stop();
-        for server in self.stand_ins.each_mut() {
+        for server in self.stand_ins.each_mut().into_iter().chain(&mut self.speech) {
             server.stop();
         }
     }

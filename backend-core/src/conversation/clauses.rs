@@ -2,7 +2,8 @@
 //! without a wrong pause.
 //!
 //! Where a clause ends depends on the text alone, not on how it arrived in tokens: a border is drawn
-//! once the character after it is known, and what is left at the end is the last clause.
+//! once the character after it is known, and what is left at the end is the last clause. The first clause is
+//! the one exception: a caller waits for it, so a stop behind a plain word ends it before the next token comes.
 
 /// The first clause may end at a comma once it has so many characters: it decides how soon the
 /// caller hears something.
@@ -66,10 +67,25 @@ pub(super) fn cut(text: &str, place: Place) -> Option<usize> {
         match border(text, at, c, stop) {
             Border::Ends(len) => return Some(len),
             Border::Continues => {}
-            Border::Unknown => return None,
+            Border::Unknown => {
+                let at_once = place == Place::First && chars >= FIRST_CHARS_MIN;
+                return (at_once && is_plain_end(text, at, c)).then_some(text.len());
+            }
         }
     }
     None
+}
+
+/// Whether the text ends with this stop, and the stop behind a word that no full stop belongs to.
+fn is_plain_end(text: &str, at: usize, c: char) -> bool {
+    const WORD_CHARS_MIN: usize = 3;
+    let word = text.get(..at).unwrap_or_default().rsplit(char::is_whitespace).next();
+    let word = word.unwrap_or_default();
+    matches!(c, '.' | '!' | '?')
+        && at + c.len_utf8() == text.len()
+        && word.chars().count() >= WORD_CHARS_MIN
+        && word.chars().all(char::is_alphabetic)
+        && !ABBREVIATIONS.contains(&word.to_lowercase().as_str())
 }
 
 /// Where in a reply a clause stands.
@@ -260,7 +276,39 @@ mod tests {
                 rest = tail;
             }
             tokens.push(rest);
-            prop_assert_eq!(clauses(tokens), whole);
+            let parts = clauses(tokens);
+            prop_assert_eq!(parts.concat(), text.as_str());
+            if parts != whole {
+                // The first clause ended at once; the rest does not depend on tokens either.
+                let first = parts[0].as_str();
+                prop_assert!(first.ends_with(['.', '!', '?']) && first.chars().count() >= FIRST_CHARS_MIN);
+                let (mut rest, mut expected) = (text[first.len()..].to_owned(), vec![first.to_owned()]);
+                while let Some(len) = cut(&rest, Place::Later) {
+                    let tail = rest.split_off(len);
+                    expected.push(std::mem::replace(&mut rest, tail));
+                }
+                expected.extend((!rest.is_empty()).then_some(rest));
+                prop_assert_eq!(parts, expected);
+            }
         }
+    }
+
+    #[test]
+    fn a_first_sentence_ends_with_its_stop_before_the_next_token() {
+        let at_once = |text: &str| cut(text, Place::First) == Some(text.len());
+        assert!(at_once("Sure, I can help you with that."));
+        assert!(at_once("What can I do for you today?"));
+        for open in [
+            "Sure, I can help.",
+            "The whole order costs 3.",
+            "It is kept at the corp.",
+            "Please ask for our own Dr.",
+            "They all live in the U.S.",
+            "The friendly man said \"Stop!",
+            "Sure, I can help you with that",
+        ] {
+            assert!(!at_once(open), "{open}");
+        }
+        assert_eq!(cut("Sure, I can help you with that.", Place::Later), None);
     }
 }

@@ -72,7 +72,7 @@ impl Clip {
 }
 
 /// What the synthesisers say, from a word to a sentence.
-const TEXTS: [&str; 10] = [
+const TEXTS: [&str; 16] = [
     "Hello, I would like to book a table for four people tomorrow evening.",
     "Yes, that works for me.",
     "No, wait a moment please.",
@@ -83,6 +83,12 @@ const TEXTS: [&str; 10] = [
     "I think the second option is better for us.",
     "Sorry, could you repeat that?",
     "Okay, let me think about it.",
+    "Please put me through to somebody else.",
+    "It was delivered to the wrong house.",
+    "Yes, that would be perfect.",
+    "How much does it cost to send it back?",
+    "We are four people, and one of us eats no meat.",
+    "No, nothing else, thank you.",
 ];
 
 /// A synthesiser's voice.

@@ -12,6 +12,7 @@ mod playout;
 mod process;
 mod report;
 mod settled;
+mod soak;
 mod table;
 mod talk;
 mod voice;
@@ -24,12 +25,13 @@ use options::{Command, Kind};
 /// How the program is called.
 pub const USAGE: &str = "\
 usage: nexus-load voice --edge URL --metrics URL --pid N --calls N --seconds N
-                        --transport browser|phone --audio mulaw|pcm16 --configured-ms N
+                        --transport browser|phone --audio mulaw|pcm16 --configured-ms N [--rounds N]
        nexus-load edge  --edge URL --pid N --connections N --seconds N
        nexus-load table voice|edge FILE
 
 voice  N calls at once to a voice server (process N); one JSON object. A phone's webhooks are signed
-       with the TWILIO_AUTH_TOKEN of the environment
+       with the TWILIO_AUTH_TOKEN of the environment. With --rounds: so many crowds one after another, and
+       what the server holds after each five; an error if memory, files, calls or deliveries are left over
 edge   requests to an edge (process N and its children); an array of JSON objects
 table  the results of FILE, an array of JSON objects, as a table";
 
@@ -38,6 +40,9 @@ pub async fn run(parser: lexopt::Parser) -> Outcome<String> {
     match options::read(parser)? {
         Command::Help => Ok(USAGE.to_owned()),
         Command::Voice(options) => Ok(serde_json::to_string(&level::run(&options).await?)?),
+        Command::Soak(options, rounds) => {
+            Ok(serde_json::to_string(&soak::run(&options, rounds).await?)?)
+        }
         Command::Edge(options) => Ok(serde_json::to_string(&edge::run(&options).await?)?),
         Command::Table(kind, file) => {
             let rows: Vec<Value> = serde_json::from_slice(&std::fs::read(file)?)?;

@@ -13,6 +13,8 @@ use crate::client::Outcome;
 pub(super) enum Command {
     Help,
     Voice(Voice),
+    /// So many crowds, one after another.
+    Soak(Voice, usize),
     Edge(Requests),
     Table(Kind, PathBuf),
 }
@@ -89,6 +91,7 @@ struct Flags {
     count: usize,
     seconds: u64,
     configured_ms: f64,
+    rounds: usize,
 }
 
 /// Reads the command line.
@@ -99,7 +102,14 @@ pub(super) fn read(mut parser: Parser) -> Outcome<Command> {
         Some(other) => return Err(other.unexpected().into()),
     };
     match command.as_str() {
-        "voice" => voice(&flags(parser)?).map(Command::Voice),
+        "voice" => {
+            let flags = flags(parser)?;
+            let crowd = voice(&flags)?;
+            Ok(match flags.rounds {
+                0 => Command::Voice(crowd),
+                rounds => Command::Soak(crowd, rounds),
+            })
+        }
         "edge" => Ok(Command::Edge(edge(flags(parser)?))),
         "table" => {
             let kind = match parser.value()?.string()?.as_str() {
@@ -122,6 +132,7 @@ fn flags(mut parser: Parser) -> Outcome<Flags> {
             Long("pid") => flags.pid = parser.value()?.parse()?,
             Long("calls" | "connections") => flags.count = parser.value()?.parse()?,
             Long("seconds") => flags.seconds = parser.value()?.parse()?,
+            Long("rounds") => flags.rounds = parser.value()?.parse()?,
             Long("configured-ms") => flags.configured_ms = parser.value()?.parse()?,
             Long("transport") => {
                 flags.phone = one_of(&parser.value()?.string()?, ["browser", "phone"])?;

@@ -1,6 +1,6 @@
 //! `cargo xtask call`: a call to a running system.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use xtask::api::Api;
 use xtask::build;
@@ -10,6 +10,15 @@ use xtask::keys::Keys;
 
 use super::flags::Call;
 use super::up;
+
+/// What the demo caller says: real speech where a local voice runs, else words as tones.
+fn demo_lines(flags: &Call, root: &Path) -> Result<Say, Fault> {
+    let speech = format!("http://127.0.0.1:{}", flags.ports.speech);
+    if Api::answers(&format!("{speech}/health")) {
+        return demo::recorded(&speech, &up::state(root));
+    }
+    Ok(Say::Words(demo::LINES.map(str::to_owned).to_vec()))
+}
 
 /// Places the call and prints its transcript.
 pub(crate) fn run(flags: &Call) -> Result<(), Fault> {
@@ -26,7 +35,7 @@ pub(crate) fn run(flags: &Call) -> Result<(), Fault> {
     let say = match (flags.files.is_empty(), flags.words.is_empty()) {
         (false, true) => Say::Files(flags.files.clone()),
         (true, false) => Say::Words(flags.words.clone()),
-        (true, true) => Say::Words(demo::LINES.map(str::to_owned).to_vec()),
+        (true, true) => demo_lines(flags, &root)?,
         (false, false) => return Err(Fault("give --say or --words, not both".to_owned())),
     };
     let servers = build::servers(&root, false)?;

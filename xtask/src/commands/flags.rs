@@ -2,9 +2,12 @@
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use lexopt::Arg::{Long, Short, Value};
 use lexopt::{Parser, ValueExt};
+use xtask::cell::Cell;
+use xtask::deploy::Patience;
 use xtask::error::Fault;
 use xtask::ports::Ports;
 
@@ -18,6 +21,8 @@ pub(crate) struct Up {
     pub(crate) fresh: bool,
     /// Build the servers optimised.
     pub(crate) release: bool,
+    /// Tones in the place of speech where a key is missing.
+    pub(crate) simulated_speech: bool,
     /// Keep the servers' lines out of the terminal.
     pub(crate) quiet: bool,
     /// Where everything listens.
@@ -62,6 +67,46 @@ pub(crate) struct Bench {
     pub(crate) connections: u32,
     /// How long all calls talk, or each route is asked.
     pub(crate) seconds: u32,
+    /// Crowds one after another on one server, to see what they leave behind; 0: one fresh server a level.
+    pub(crate) rounds: u32,
+}
+
+/// What is deployed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deployed {
+    /// The Worker.
+    Edge,
+    /// The voice servers.
+    Voice,
+    /// Both, in the order that keeps old and new compatible.
+    All,
+}
+
+/// Of `deploy`.
+#[derive(Debug)]
+pub(crate) struct Deploy {
+    pub(crate) what: Deployed,
+    /// `preview`, `staging`, `us` or `eu`.
+    pub(crate) environment: String,
+    /// A preview's.
+    pub(crate) name: Option<String>,
+    /// Say what would be done, and do nothing.
+    pub(crate) dry_run: bool,
+    /// Go back to what was deployed before.
+    pub(crate) rollback: bool,
+    /// Remove the preview.
+    pub(crate) remove: bool,
+    /// How long each share of the traffic is watched.
+    pub(crate) watch: Duration,
+}
+
+/// Of `smoke-call`.
+#[derive(Debug)]
+pub(crate) struct SmokeCall {
+    /// `staging`, `us` or `eu`.
+    pub(crate) environment: String,
+    /// Whose voice servers.
+    pub(crate) cell: Cell,
 }
 
 fn wrong(error: &lexopt::Error) -> Fault {
@@ -112,6 +157,7 @@ pub(crate) fn up(parser: Parser) -> Result<Up, Fault> {
             "fresh" => flags.fresh = true,
             "release" => flags.release = true,
             "quiet" => flags.quiet = true,
+            "simulated-speech" => flags.simulated_speech = true,
             _ => return Ok(false),
         }
         Ok(true)
@@ -150,6 +196,7 @@ pub(crate) fn bench(mut parser: Parser) -> Result<Bench, Fault> {
         audio: "mulaw".to_owned(),
         connections: 8,
         seconds,
+        rounds: 0,
     };
     // Every port is a free one.
     each(parser, &mut Ports::default(), |name, parser| {
@@ -159,6 +206,7 @@ pub(crate) fn bench(mut parser: Parser) -> Result<Bench, Fault> {
             "audio" => flags.audio = parser.value()?.string()?,
             "connections" => flags.connections = parser.value()?.parse()?,
             "seconds" => flags.seconds = parser.value()?.parse()?,
+            "rounds" => flags.rounds = parser.value()?.parse()?,
             _ => return Ok(false),
         }
         Ok(true)
@@ -169,6 +217,64 @@ pub(crate) fn bench(mut parser: Parser) -> Result<Bench, Fault> {
 /// `1,50,100`.
 fn numbers(list: &str) -> Result<Vec<u32>, lexopt::Error> {
     list.split(',').map(|number| OsStr::new(number).to_owned().parse()).collect()
+}
+
+/// The flags of `deploy`.
+pub(crate) fn deploy(mut parser: Parser) -> Result<Deploy, Fault> {
+    let what = match command(&mut parser)?.as_deref() {
+        Some("edge") => Deployed::Edge,
+        Some("voice") => Deployed::Voice,
+        Some("all") => Deployed::All,
+        _ => return Err(Fault("deploy takes edge, voice or all".to_owned())),
+    };
+    let mut flags = Deploy {
+        what,
+        environment: String::new(),
+        name: None,
+        dry_run: false,
+        rollback: false,
+        remove: false,
+        watch: Patience::default().watch,
+    };
+    each(parser, &mut Ports::default(), |name, parser| {
+        match name {
+            "env" => flags.environment = parser.value()?.string()?,
+            "name" => flags.name = Some(parser.value()?.string()?),
+            "dry-run" => flags.dry_run = true,
+            "rollback" => flags.rollback = true,
+            "remove" => flags.remove = true,
+            "watch-seconds" => flags.watch = Duration::from_secs(parser.value()?.parse()?),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })?;
+    if flags.environment.is_empty() {
+        return Err(Fault("deploy wants --env preview, staging, us or eu".to_owned()));
+    }
+    if flags.rollback && (flags.dry_run || flags.remove) {
+        return Err(Fault("--rollback stands alone".to_owned()));
+    }
+    if flags.remove && (flags.what != Deployed::Edge || flags.dry_run) {
+        return Err(Fault("--remove goes with `deploy edge` alone".to_owned()));
+    }
+    Ok(flags)
+}
+
+/// The flags of `smoke-call`.
+pub(crate) fn smoke_call(parser: Parser) -> Result<SmokeCall, Fault> {
+    let (mut environment, mut cell) = (String::new(), String::new());
+    each(parser, &mut Ports::default(), |name, parser| {
+        match name {
+            "env" => environment = parser.value()?.string()?,
+            "cell" => cell = parser.value()?.string()?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })?;
+    match Cell::ALL.into_iter().find(|one| one.name() == cell) {
+        Some(cell) => Ok(SmokeCall { environment, cell }),
+        None => Err(Fault("smoke-call wants --cell us or eu".to_owned())),
+    }
 }
 
 /// The flags of `test`: whether the long trials run too.
@@ -196,6 +302,24 @@ mod tests {
         assert!(matches!(bench("edge").unwrap().what, Benched::Edge));
         for line in ["voice --calls 1,x", "voice --cals 1", "tea", "--calls 1"] {
             assert!(bench(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_deployment_names_its_environment() {
+        let deploy = |line: &str| deploy(Parser::from_args(line.split(' ')));
+        let flags = deploy("edge --env preview --name pr-1 --dry-run").unwrap();
+        assert_eq!((flags.what, flags.name.as_deref()), (Deployed::Edge, Some("pr-1")));
+        assert!(flags.dry_run && !flags.remove);
+        assert!(deploy("edge --env preview --name pr-1 --remove").unwrap().remove);
+        for line in [
+            "edge",
+            "--env us",
+            "all --env us --remove",
+            "all --env us --rollback --dry-run",
+            "edge --env us --force",
+        ] {
+            assert!(deploy(line).is_err(), "{line}");
         }
     }
 }

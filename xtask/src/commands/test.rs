@@ -1,12 +1,20 @@
 //! `cargo xtask test`: everything that must pass, cheapest first.
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use xtask::build;
+use xtask::debian;
+use xtask::deploy::edge;
+use xtask::deploy::wrangler::Packaged;
 use xtask::error::Fault;
+use xtask::node::Node;
+use xtask::shellcheck;
+
+use super::speech;
 
 /// The version of the licence and duplicate checker that is installed where none is found.
 const DENY: &str = "0.20.2";
@@ -25,9 +33,12 @@ struct Counts {
 pub(crate) fn run(long: bool) -> Result<(), Fault> {
     let root = build::root();
     step("format", || checked(&root, &["fmt", "--all", "--check"]))?;
-    step("tools", || {
+    let programs = step("tools", || {
         build::ensure_wasm_target()?;
-        build::node(&root).map(|_| ())
+        build::ensure_static_target()?;
+        shellcheck::ensure(&root)?;
+        build::node(&root)?;
+        debian::ensure(&root, &[debian::CHROMIUM, debian::FLITE])
     })?;
     step("lints, native", || {
         let native = ["clippy", "--workspace", "--exclude", "nexus-edge", "--all-targets"];
@@ -45,7 +56,12 @@ pub(crate) fn run(long: bool) -> Result<(), Fault> {
         )
     })?;
     step("licences and duplicates", || deny(&root))?;
-    let edge = step("building the edge", || build::edge(&root, false))?;
+    step("console: types and tests", || console(&build::node(&root)?))?;
+    let edge_build = step("building the edge", || build::edge(&root, false))?;
+    step("deployable in every environment", || {
+        edge::try_environments(&root, &Packaged::new(build::node(&root)?))
+    })?;
+    let speech = step("speech on this machine", || speech::fetch(&root))?;
     let conformance = step("building the edge with its suite", || build::edge(&root, true))?;
     let servers = step("building the servers", || build::servers(&root, false))?;
     let mut counts = Counts::default();
@@ -55,9 +71,12 @@ pub(crate) fn run(long: bool) -> Result<(), Fault> {
             .current_dir(&root)
             .args(["test", "--workspace", "--exclude", "nexus-edge", "--no-fail-fast"])
             .args(["--features", TEST_FEATURES])
-            .env("NEXUS_EDGE_BUILD", edge)
+            .env("NEXUS_EDGE_BUILD", edge_build)
             .env("NEXUS_EDGE_CONFORMANCE_BUILD", conformance)
-            .env("NEXUS_SERVERS", servers);
+            .env("NEXUS_SPEECH", speech.folder())
+            .env("NEXUS_FLITE", "flite")
+            .env("NEXUS_SERVERS", servers)
+            .env("PATH", with(&programs)?);
         if long {
             command.env("NEXUS_LONG_TESTS", "1");
         }
@@ -69,6 +88,21 @@ pub(crate) fn run(long: bool) -> Result<(), Fault> {
         return Err(Fault("tests failed (see above)".to_owned()));
     }
     Ok(())
+}
+
+/// The path, with a folder behind all others: what the machine has comes first.
+fn with(folder: &Path) -> Result<OsString, Fault> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain([folder.to_owned()]);
+    std::env::join_paths(folders).map_err(|error| Fault::of("the path cannot be extended", &error))
+}
+
+/// What of the talk page and its client needs no browser.
+fn console(node: &Node) -> Result<(), Fault> {
+    for mut check in node.check_console() {
+        build::run("the type check", &mut check)?;
+    }
+    build::run("the console's tests", &mut node.test_console())
 }
 
 fn step<T>(what: &str, step: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {

@@ -1,5 +1,6 @@
 //! `cargo xtask up`: everything on this machine.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -13,10 +14,12 @@ use xtask::error::Fault;
 use xtask::keys::Keys;
 use xtask::process::Log;
 use xtask::providers::Providers;
+use xtask::speech::Speech;
 use xtask::system::{Plan, System, wipe};
 use xtask::{build, chart};
 
 use super::flags::Up;
+use super::speech;
 
 /// How often the edge's scheduled work runs, as in production.
 const SCHEDULE: Duration = Duration::from_mins(1);
@@ -55,22 +58,27 @@ pub(crate) fn run(flags: &Up) -> Result<(), Fault> {
         .map_err(|error| Fault::of(&format!("{} cannot be made", state.display()), &error))?;
     flags.ports.check()?;
     let keys = Keys::load(&state.join("keys.json"))?;
-    let mut steps = Steps { done: 0, of: if flags.no_demo { 4 } else { 5 } };
+    let mut steps = Steps { done: 0, of: if flags.no_demo { 5 } else { 6 } };
     let node = steps.run("Tools (WebAssembly target, npm packages)", || {
         build::ensure_wasm_target()?;
         build::node(&root)
     })?;
     let edge_build = steps.run("Building the edge", || build::edge(&root, false))?;
     let servers = steps.run("Building the servers", || build::servers(&root, flags.release))?;
+    let environment: BTreeMap<String, String> = std::env::vars().collect();
+    let speech = steps.run("Speech on this machine", || {
+        Ok(local_speech(&root, flags.simulated_speech, &environment))
+    })?;
     let plan = Plan {
         edge_build,
         servers: servers.clone(),
         state: state.clone(),
         ports: flags.ports,
         log: if flags.quiet { Log::File } else { Log::Terminal },
-        environment: std::env::vars().collect(),
+        environment,
         voice_settings: Vec::new(),
-        stand_in_flags: Vec::new(),
+        stand_in_flags: vec!["--demo-script".to_owned()],
+        speech,
     };
     let mut system = steps.run("Starting everything", || System::start(plan, keys, &node))?;
     let placed = if flags.no_demo || stop.try_recv().is_ok() {
@@ -85,6 +93,24 @@ pub(crate) fn run(flags: &Up) -> Result<(), Fault> {
     ended
 }
 
+/// The local recogniser and voice, if they are wanted and can be had.
+fn local_speech(
+    root: &Path,
+    simulated: bool,
+    environment: &BTreeMap<String, String>,
+) -> Option<Speech> {
+    if simulated || Providers::need_no_speech(environment) {
+        return None;
+    }
+    match speech::fetch(root) {
+        Ok(speech) => Some(speech),
+        Err(fault) => {
+            println!("      no speech on this machine ({fault}); tones take its place");
+            None
+        }
+    }
+}
+
 fn stop_signal() -> Result<Receiver<()>, Fault> {
     let (sender, stop) = channel();
     ctrlc::set_handler(move || {
@@ -97,11 +123,14 @@ fn stop_signal() -> Result<Receiver<()>, Fault> {
 fn demo_call(system: &System, servers: &Path) -> Result<Option<Placed>, Fault> {
     let api = demo::account(&system.edge_url(), &system.keys().demo_password)?;
     let agent = demo::agent(&api)?;
-    if system.providers.us.hears_speech() {
-        println!("the recogniser is real: place a call with `cargo xtask call --say FILE.wav`");
-        return Ok(None);
-    }
-    let say = Say::Words(demo::LINES.map(str::to_owned).to_vec());
+    let say = match (system.plan().speech_url(), system.providers.us.hears_speech()) {
+        (Some(speech), true) => demo::recorded(&speech, &system.plan().state)?,
+        (None, true) => {
+            println!("the recogniser is real: place a call with `cargo xtask call --say FILE.wav`");
+            return Ok(None);
+        }
+        (_, false) => Say::Words(demo::LINES.map(str::to_owned).to_vec()),
+    };
     let out = system.plan().state.join("demo-agent.wav");
     demo::place(&api, &agent, servers, &say, &out).map(Some)
 }
@@ -128,6 +157,9 @@ fn announce(system: &System, placed: Option<&Placed>) {
     for line in system.providers.each().into_iter().flat_map(Providers::describe) {
         println!("  {line}");
     }
+    if let Some(speech) = system.local_speech() {
+        println!("  on this machine: {speech}");
+    }
     if let Some(placed) = placed {
         println!("\nThe demo call {}", placed.id);
         show(placed);
@@ -137,6 +169,7 @@ fn announce(system: &System, placed: Option<&Placed>) {
         println!("  recording  {edge}/api/calls/{}/recording (with a token)", placed.id);
         println!("             {}", system.plan().state.join("demo-agent.wav").display());
     }
+    println!("  talk page  {edge}/talk");
     println!("  API docs   {edge}/docs");
     println!("  metrics    {}", system.metrics_url(Cell::Us));
     println!("             {}", system.metrics_url(Cell::Eu));

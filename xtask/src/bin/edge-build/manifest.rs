@@ -18,6 +18,13 @@ struct Wrangler {
     d1_databases: Vec<D1>,
     #[serde(default)]
     r2_buckets: Vec<R2>,
+    assets: Option<Assets>,
+}
+
+#[derive(Deserialize)]
+struct Assets {
+    binding: String,
+    directory: String,
 }
 
 #[derive(Deserialize)]
@@ -43,6 +50,8 @@ struct Manifest {
     d1: BTreeMap<String, Database>,
     /// Binding to bucket name.
     r2: BTreeMap<String, String>,
+    /// Binding to folder, absolute.
+    assets: BTreeMap<String, String>,
 }
 
 #[derive(Serialize)]
@@ -77,6 +86,11 @@ pub(crate) fn write(root: &Path, out: &Path) -> Result<(), BuildError> {
             })
             .collect(),
         r2: wrangler.r2_buckets.into_iter().map(|r2| (r2.binding, r2.bucket_name)).collect(),
+        assets: wrangler
+            .assets
+            .into_iter()
+            .map(|assets| (assets.binding, root.join(assets.directory).display().to_string()))
+            .collect(),
     };
     let json = serde_json::to_string_pretty(&manifest).map_err(|e| BuildError(e.to_string()))?;
     crate::write(&out.join("worker.json"), &json)

@@ -1,0 +1,29 @@
+//! The voice servers' side: `fly/`.
+
+mod failure;
+mod files;
+mod image;
+mod release;
+mod scene;
+mod secrets;
+mod start;
+
+use libtest_mimic::Trial;
+
+/// A trial that fails by panicking.
+fn trial(name: &str, run: impl FnOnce() + Send + 'static) -> Trial {
+    Trial::test(name, move || {
+        run();
+        Ok(())
+    })
+}
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let mut trials = release::trials();
+    trials.extend(failure::trials());
+    trials.extend(secrets::trials());
+    trials.extend(files::trials());
+    trials.extend(image::trials());
+    trials.extend(start::trials());
+    trials
+}

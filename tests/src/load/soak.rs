@@ -1,0 +1,94 @@
+//! Calls that come and go for a long time, and what they leave in the voice server.
+
+use std::fs;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::time::{Instant, sleep};
+
+use super::level;
+use super::options::Voice;
+use super::process::rss_kib;
+use crate::client::Outcome;
+
+/// Rounds before the first look: tables and pools grow to their size, the allocator to its.
+const WARM_UP: usize = 5;
+/// Most memory that may be added between the first look and the last, in KiB.
+const GROWTH_MAX_KIB: u64 = 1024;
+/// Files that may be open more than at the base: connections of a metrics scraper and of a heartbeat.
+const FILES_SLACK: usize = 4;
+/// How long connections that are kept for later may take to go.
+const LETS_GO_WITHIN: Duration = Duration::from_secs(90);
+const INTERVAL: Duration = Duration::from_millis(500);
+
+/// What the server holds while no call is there.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Rest {
+    after_rounds: usize,
+    rss_kib: u64,
+    files: usize,
+}
+
+/// What came of it.
+#[derive(Debug, Serialize)]
+pub(super) struct Soaked {
+    rounds: usize,
+    calls_a_round: usize,
+    minutes: f64,
+    errors: u64,
+    unsealed: usize,
+    /// Before the first call, and after each five rounds from the warm-up on.
+    rests: Vec<Rest>,
+    growth_kib: i64,
+}
+
+/// `rounds` crowds one after another, with a look at what is left after each five; fails if anything is.
+pub(super) async fn run(options: &Voice, rounds: usize) -> Outcome<Soaked> {
+    let from = Instant::now();
+    let base = rest(options.pid, 0)?;
+    let (mut rests, mut errors, mut unsealed) = (vec![base], 0_u64, 0_usize);
+    for round in 1..=rounds {
+        let report = level::run(options).await?;
+        errors += report.errors.total;
+        unsealed += report.settled.unsealed;
+        if round % WARM_UP == 0 {
+            rests.push(at_rest(options.pid, round, base.files).await?);
+        }
+    }
+    let first = rests.get(1).ok_or("a soak takes at least five rounds")?;
+    let last = rests.last().unwrap_or(first);
+    let growth_kib = last.rss_kib.cast_signed() - first.rss_kib.cast_signed();
+    let soaked = Soaked {
+        rounds,
+        calls_a_round: options.calls,
+        minutes: from.elapsed().as_secs_f64() / 60.0,
+        errors,
+        unsealed,
+        growth_kib,
+        rests,
+    };
+    if errors > 0 || unsealed > 0 || growth_kib > GROWTH_MAX_KIB.cast_signed() {
+        return Err(format!("something is left: {}", serde_json::to_string(&soaked)?).into());
+    }
+    Ok(soaked)
+}
+
+fn rest(pid: u32, after_rounds: usize) -> Outcome<Rest> {
+    let files = fs::read_dir(format!("/proc/{pid}/fd"))?.count();
+    Ok(Rest { after_rounds, rss_kib: rss_kib(pid)?, files })
+}
+
+/// Waits until the files are near the base again; fails if they do not come back.
+async fn at_rest(pid: u32, after_rounds: usize, base: usize) -> Outcome<Rest> {
+    let deadline = Instant::now() + LETS_GO_WITHIN;
+    loop {
+        let held = rest(pid, after_rounds)?;
+        if held.files <= base + FILES_SLACK {
+            return Ok(held);
+        }
+        if Instant::now() > deadline {
+            return Err(format!("{} files are open, {base} at the base", held.files).into());
+        }
+        sleep(INTERVAL).await;
+    }
+}
