@@ -26,6 +26,9 @@ const PAUSE_MAX: Duration = Duration::from_secs(10);
 /// Segments of all calls that are under way at once: each is read into memory as a whole, and those of
 /// calls that began together end together.
 const SEGMENTS_AT_ONCE: usize = 8;
+/// Batches of entries of all calls that are under way at once: each takes a connection, and an edge that is slow for
+/// a moment would otherwise be met by one from every call.
+const BATCHES_AT_ONCE: usize = 16;
 /// How often something is offered that the edge says it can never take.
 const REFUSALS_MAX: u32 = 5;
 /// How often a call is offered that the edge does not know: erased, or an edge that is being set up;
@@ -74,6 +77,7 @@ pub struct Deliveries {
     metrics: Arc<Metrics>,
     active: Arc<watch::Sender<usize>>,
     uploads: Arc<Semaphore>,
+    batches: Arc<Semaphore>,
 }
 
 /// Why the rest of a call is not delivered.
@@ -93,6 +97,7 @@ impl Deliveries {
             metrics,
             active: Arc::new(watch::Sender::new(0)),
             uploads: Arc::new(Semaphore::new(SEGMENTS_AT_ONCE)),
+            batches: Arc::new(Semaphore::new(BATCHES_AT_ONCE)),
         }
     }
 
@@ -139,6 +144,7 @@ impl Deliveries {
         let journal = journal::Journal {
             edge: &self.edge,
             metrics: &self.metrics,
+            batches: &self.batches,
             meta,
             dir: &dir,
             control: control.as_ref(),

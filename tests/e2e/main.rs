@@ -22,6 +22,7 @@ mod phone;
 mod resume;
 mod speech;
 mod talk;
+mod talk_speech;
 mod tickets;
 mod voice_link;
 
@@ -117,6 +118,7 @@ fn main() -> ExitCode {
     trials.extend(resume::trials(&system));
     trials.extend(speech::trials());
     trials.extend(talk::trials(&system));
+    trials.extend(talk_speech::trials());
     trials.extend(tickets::trials(&system));
     trials.extend(voice_link::trials(&system));
     let conclusion = libtest_mimic::run(&arguments, trials);

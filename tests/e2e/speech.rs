@@ -24,7 +24,7 @@ use crate::{block_on, outcome};
 const LIMIT: Duration = Duration::from_secs(45);
 /// The caller takes a shorter silence for a breath.
 const CALM: Duration = Duration::from_millis(1_500);
-const GREETING: &str = "Hello, this is Ada. How can I help?";
+pub(crate) const GREETING: &str = "Hello, this is Ada. How can I help?";
 /// Real speech is understood, said and understood again: a word may be lost on the way.
 const WORDS_LOST_MAX: usize = 2;
 
@@ -48,7 +48,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 /// A trial on a system with local speech but for these providers, which have a key (and are the
 /// stand-ins).
-fn spoken<F>(name: &str, keys: &'static [&'static str], trial: fn(Fixture) -> F) -> Trial
+pub(crate) fn spoken<F>(name: &str, keys: &'static [&'static str], trial: fn(Fixture) -> F) -> Trial
 where
     F: Future<Output = Outcome> + 'static,
 {
@@ -64,7 +64,7 @@ where
 }
 
 /// What the demo caller says, as samples, one for each line, and their rate.
-fn recorded(fixture: &Fixture, dir: &Path) -> Outcome<Vec<(Vec<i16>, u32)>> {
+pub(crate) fn recorded(fixture: &Fixture, dir: &Path) -> Outcome<Vec<(Vec<i16>, u32)>> {
     let speech = fixture.system.plan().speech_url().ok_or("there is no speech server")?;
     let Say::Files(files) = demo::recorded(&speech, dir)? else { return Err("no files".into()) };
     let mut clips = Vec::new();
@@ -100,7 +100,7 @@ fn words(text: &str) -> Vec<String> {
 }
 
 /// Fails if more than a few of the words said are not among those heard, in order.
-fn assert_heard(said: &str, heard: &str) {
+pub(crate) fn assert_heard(said: &str, heard: &str) {
     let mut rest = words(heard).into_iter();
     let lost = words(said).into_iter().filter(|word| {
         let found = rest.clone().position(|other| other == *word);
@@ -111,7 +111,7 @@ fn assert_heard(said: &str, heard: &str) {
 }
 
 /// What a sealed call must hold, whoever spoke and listened.
-async fn check(team: &Team, id: &str, lines: &[&str]) -> Outcome<Vec<Value>> {
+pub(crate) async fn check(team: &Team, id: &str, lines: &[&str]) -> Outcome<Vec<Value>> {
     let call = team.sealed(id).await?;
     assert_eq!(call["ended"]["reason"], "caller_hangup", "{call}");
     assert!(call["latency_ms"]["p50"].as_u64().is_some_and(|ms| ms < 3_000), "{call}");
@@ -148,9 +148,20 @@ async fn browser(fixture: Fixture) -> Outcome {
     let agent = texts(&turns, "agent", "heard").join(" ");
     let rate = caller.format().sample_rate();
     assert_heard(&agent, &heard(&fixture, &caller.agent_audio(), rate).await?);
-    let kept = recording::channels(&team, &created.id).await?;
-    assert_heard(&demo::LINES.join(" "), &heard(&fixture, &kept.caller, kept.rate).await?);
-    assert_heard(&agent, &heard(&fixture, &kept.agent, kept.rate).await?);
+    check_recording(&fixture, &team, &created.id, &turns).await
+}
+
+/// Both channels of a recording hold what was said in the turns.
+pub(crate) async fn check_recording(
+    fixture: &Fixture,
+    team: &Team,
+    id: &str,
+    turns: &[Value],
+) -> Outcome {
+    let kept = recording::channels(team, id).await?;
+    assert_heard(&demo::LINES.join(" "), &heard(fixture, &kept.caller, kept.rate).await?);
+    let agent = texts(turns, "agent", "heard").join(" ");
+    assert_heard(&agent, &heard(fixture, &kept.agent, kept.rate).await?);
     Ok(())
 }
 

@@ -21,15 +21,15 @@ use xtask::cell::Cell;
 use crate::calls::{answer_to, texts};
 use crate::{Shared, alone, shared};
 
-const LIMIT: Duration = Duration::from_mins(1);
-const EMAIL: &str = "talk@example.com";
+pub(crate) const LIMIT: Duration = Duration::from_mins(1);
+pub(crate) const EMAIL: &str = "talk@example.com";
 const SAID: &str = "What can you do";
 /// Longer than the microphone is silent before its words, so that these interrupt it.
 const GREETING: &str = "Hello and welcome, this is the agent of the talk page, and this greeting is \
     so long that nobody would listen to all of it, because it goes on and on until the caller says \
     something, which is just what the caller is going to do before it comes to its end";
 
-const WIDE: View = View { width: 1000, height: 900, scheme: "light" };
+pub(crate) const WIDE: View = View { width: 1000, height: 900, scheme: "light" };
 const NIGHT: View = View { width: 1000, height: 900, scheme: "dark" };
 const PHONE: View = View { width: 375, height: 812, scheme: "light" };
 
@@ -41,15 +41,20 @@ pub(crate) fn trials(system: &Shared) -> Vec<Trial> {
     ]
 }
 
-/// Silence, the words, and silence for the answer; the browser plays it again and again.
-fn microphone(folder: &Path) -> Outcome<PathBuf> {
+/// Silence, the words, and silence for the answer.
+fn tones(folder: &Path) -> Outcome<PathBuf> {
     let rate = 48_000;
     let mut samples = vec![0; 4 * rate as usize];
     samples.extend(speak(SAID, rate).samples);
     samples.extend(vec![0; 8 * rate as usize]);
+    microphone(folder, &samples, rate)
+}
+
+/// A file that the browser's microphone plays again and again.
+pub(crate) fn microphone(folder: &Path, samples: &[i16], rate: u32) -> Outcome<PathBuf> {
     let format = WavFormat { encoding: WavEncoding::Pcm16, sample_rate: rate, channels: 1 };
     let mut bytes = wav::header(format, samples.len() as u64 * 2);
-    pcm::encode_onto(&samples, &mut bytes);
+    pcm::encode_onto(samples, &mut bytes);
     let file = folder.join("microphone.wav");
     fs::write(&file, bytes)?;
     Ok(file)
@@ -57,18 +62,23 @@ fn microphone(folder: &Path) -> Outcome<PathBuf> {
 
 /// Pictures for people to look at, by each preference and on a phone.
 async fn pictures(browser: &mut Browser, name: &str) -> Outcome {
-    let folder = build::root().join(".nexus/screenshots");
-    fs::create_dir_all(&folder)?;
     for (kind, view) in [("dark", NIGHT), ("phone", PHONE), ("light", WIDE)] {
         browser.look(view).await?;
         let wider = "Math.max(0, document.documentElement.scrollWidth - innerWidth)";
         assert_eq!(browser.run(wider).await?, 0, "{name}: the page is wider than {kind}'s window");
-        browser.screenshot(&folder.join(format!("talk-{name}-{kind}.png"))).await?;
+        picture(browser, &format!("talk-{name}-{kind}")).await?;
     }
     Ok(())
 }
 
-async fn log_in(browser: &mut Browser, password: &str) -> Outcome {
+/// A picture of the page as it is looked at now.
+pub(crate) async fn picture(browser: &mut Browser, name: &str) -> Outcome {
+    let folder = build::root().join(".nexus/screenshots");
+    fs::create_dir_all(&folder)?;
+    browser.screenshot(&folder.join(format!("{name}.png"))).await
+}
+
+pub(crate) async fn log_in(browser: &mut Browser, password: &str) -> Outcome {
     browser.run("document.querySelector('#email').focus()").await?;
     browser.type_text(EMAIL).await?;
     browser.press("Tab").await?;
@@ -87,14 +97,33 @@ async fn call(browser: &mut Browser) -> Outcome {
 }
 
 /// The lines of one side that will not change any more.
-fn captions(who: &str) -> String {
+pub(crate) fn captions(who: &str) -> String {
     format!("[...document.querySelectorAll('#captions .{who}:not(.open)')]")
 }
 
 /// Whether at least `count` of them hold these words.
-fn with(who: &str, words: &str, count: usize) -> String {
+pub(crate) fn with(who: &str, words: &str, count: usize) -> String {
     let holding = format!("{}.filter((line) => line.innerText.includes({words:?}))", captions(who));
     format!("{holding}.length >= {count}")
+}
+
+/// Ends the call and starts its recording; how long that is, in seconds.
+pub(crate) async fn hang_up_and_listen(browser: &mut Browser) -> Outcome<f64> {
+    browser.run("document.querySelector('#hang-up').click()").await?;
+    browser.wait("the recording", "!document.querySelector('#recording').hidden", LIMIT).await?;
+    let playing = "new Promise((done, failed) => {
+        const player = document.querySelector('#recording');
+        player.onerror = () => failed(player.error);
+        player.ontimeupdate = () => { if (player.currentTime > 0.5) done(player.duration); };
+        player.play().catch(failed);
+    })";
+    Ok(browser.run(playing).await?.as_f64().unwrap_or_default())
+}
+
+/// The id of the call whose recording the page offers.
+pub(crate) async fn call_id(browser: &mut Browser) -> Outcome<String> {
+    let file = browser.run("document.querySelector('#download').download").await?;
+    Ok(file.as_str().unwrap_or_default().trim_end_matches(".wav").to_owned())
 }
 
 async fn talk(fixture: Arc<Fixture>) -> Outcome {
@@ -102,7 +131,7 @@ async fn talk(fixture: Arc<Fixture>) -> Outcome {
     team.agent(json!({"name": "Ada", "first_message": GREETING})).await?;
     let folder = tempfile::tempdir()?;
     let page = format!("{}/talk", fixture.system.edge_url());
-    let mut browser = Browser::open(&microphone(folder.path())?, &page).await?;
+    let mut browser = Browser::open(&tones(folder.path())?, &page).await?;
     browser.wait("the demo account", "!document.querySelector('#demo').hidden", LIMIT).await?;
     pictures(&mut browser, "login").await?;
     log_in(&mut browser, PASSWORD).await?;
@@ -129,21 +158,12 @@ async fn talk(fixture: Arc<Fixture>) -> Outcome {
     browser.wait("the typed turn", &with("caller", "Thank you", 1), LIMIT).await?;
     browser.wait("its answer", &with("agent", "Thank you", 1), LIMIT).await?;
 
-    browser.run("document.querySelector('#hang-up').click()").await?;
-    browser.wait("the recording", "!document.querySelector('#recording').hidden", LIMIT).await?;
-    let playing = "new Promise((done, failed) => {
-        const player = document.querySelector('#recording');
-        player.onerror = () => failed(player.error);
-        player.ontimeupdate = () => { if (player.currentTime > 0.5) done(player.duration); };
-        player.play().catch(failed);
-    })";
-    let seconds = browser.run(playing).await?.as_f64().unwrap_or_default();
+    let seconds = hang_up_and_listen(&mut browser).await?;
     assert!(seconds > 5.0, "the recording is {seconds} s long");
     pictures(&mut browser, "after").await?;
     assert_eq!(browser.complaints(), [] as [String; 0]);
 
-    let file = browser.run("document.querySelector('#download').download").await?;
-    let id = file.as_str().unwrap_or_default().trim_end_matches(".wav").to_owned();
+    let id = call_id(&mut browser).await?;
     let words = recording::words(&team, &id).await?;
     assert!(words.caller.contains(SAID), "recorded of the caller: {}", words.caller);
     assert!(words.agent.starts_with("Hello and"), "recorded of the agent: {}", words.agent);
@@ -154,7 +174,7 @@ async fn talk(fixture: Arc<Fixture>) -> Outcome {
 async fn refusals(fixture: Arc<Fixture>) -> Outcome {
     let folder = tempfile::tempdir()?;
     let page = format!("{}/talk", fixture.system.edge_url());
-    let mut browser = Browser::open(&microphone(folder.path())?, &page).await?;
+    let mut browser = Browser::open(&tones(folder.path())?, &page).await?;
     log_in(&mut browser, "not the password").await?;
     let told = "document.querySelector('#problem').innerText.includes('password is wrong')";
     browser.wait("the refusal", told, LIMIT).await?;
@@ -179,7 +199,7 @@ async fn found_again(mut fixture: Fixture) -> Outcome {
     team.agent(json!({"name": "Ada", "first_message": "Hello."})).await?;
     let folder = tempfile::tempdir()?;
     let page = format!("{}/talk", fixture.system.edge_url());
-    let mut browser = Browser::open(&microphone(folder.path())?, &page).await?;
+    let mut browser = Browser::open(&tones(folder.path())?, &page).await?;
     log_in(&mut browser, PASSWORD).await?;
     call(&mut browser).await?;
     let answer = answer_to(SAID);
@@ -200,8 +220,7 @@ async fn found_again(mut fixture: Fixture) -> Outcome {
         "nothing is wrong any more"
     );
 
-    let file = browser.run("document.querySelector('#download').download").await?;
-    let turns = team.turns(file.as_str().unwrap_or_default().trim_end_matches(".wav")).await?;
+    let turns = team.turns(&call_id(&mut browser).await?).await?;
     let heard = texts(&turns, "agent", "heard");
     assert_eq!(heard.iter().filter(|text| *text == "Hello.").count(), 1, "{heard:?}");
     assert!(heard.iter().filter(|text| text.contains("I heard")).count() >= 2, "{heard:?}");

@@ -5,7 +5,7 @@ mod commands;
 
 use std::process::ExitCode;
 
-use commands::{bench, call, cost, deploy, flags, keys, speech, test, up};
+use commands::{bench, call, cost, deploy, flags, keys, neighbours, speech, test, up};
 use xtask::error::Fault;
 
 const USAGE: &str = "\
@@ -22,6 +22,7 @@ usage: cargo xtask up   [--no-demo] [--fresh] [--release] [--quiet] [--simulated
                    [--transcriber NAME] [--model NAME] [--voice NAME] [--json]
        cargo xtask smoke-call --env staging|us|eu --cell us|eu
        cargo xtask speech
+       cargo xtask neighbours [--earlier COMMIT]
        cargo xtask test [--long]
 
 up    builds and starts everything on this machine, places a demo call, runs until Ctrl-C
@@ -32,6 +33,7 @@ keys  a deployment's keys in a file: a fresh set, or a step of a change (see doc
 cost  what a month of calls costs at list prices
 smoke-call  a call to deployed voice servers; `deploy voice` places it by itself
 speech  fetches the recogniser and the voice that run on this machine; `up` does it by itself
+neighbours  calls through this commit's edge with an earlier one's voice server, and the reverse
 test  everything that must pass
 
 port flags: --edge-port N --speech-port N --voice-port N --voice-port-eu N --metrics-port N --metrics-port-eu N
@@ -56,6 +58,7 @@ fn run() -> Result<(), Fault> {
         Some("deploy") => deploy::run(&flags::deploy(parser)?),
         Some("keys") => keys::run(&keys::flags(parser)?),
         Some("cost") => cost::run(&cost::flags(parser)?),
+        Some("neighbours") => neighbours::run(&flags::neighbours(parser)?),
         Some("smoke-call") => deploy::smoke_call(&flags::smoke_call(parser)?),
         Some("speech") => speech::run(),
         Some("test") => test::run(flags::test(parser)?),

@@ -7,11 +7,11 @@ use std::time::Duration;
 use nexus_core::journal::{Entry, What};
 use nexus_core::voice_link::{JournalAnswer, JournalRequest};
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{Control, ControlSender, PAUSE_MAX, Progress, Undelivered, gauge, insist};
-use crate::edge::EdgeClient;
+use crate::edge::{EdgeClient, EdgeError};
 use crate::metrics::Metrics;
 use crate::spool::{Meta, entries_from};
 
@@ -25,6 +25,8 @@ const PROGRESS_GATHER: Duration = Duration::from_secs(8);
 pub(super) struct Journal<'a> {
     pub(super) edge: &'a EdgeClient,
     pub(super) metrics: &'a Metrics,
+    /// Bounds how many batches of all calls are under way.
+    pub(super) batches: &'a Semaphore,
     pub(super) meta: Meta,
     pub(super) dir: &'a Path,
     pub(super) control: Option<&'a ControlSender>,
@@ -72,7 +74,7 @@ impl Journal<'_> {
                 from_seq,
                 entries: queue.iter().take(BATCH_MAX).cloned().collect(),
             };
-            let answer = insist(|| self.edge.journal(self.meta.call, &request)).await;
+            let answer = insist(|| self.offer(&request)).await;
             // Entries that can never be taken hold up all that follow.
             let answer =
                 answer.and_then(|answer| answer.ok_or(Undelivered::Refused)).inspect_err(|_| {
@@ -95,6 +97,13 @@ impl Journal<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Offers a batch once, when it is its turn.
+    async fn offer(&self, request: &JournalRequest) -> Result<JournalAnswer, EdgeError> {
+        // Never closed: to wait cannot fail.
+        let _turn = self.batches.acquire().await;
+        self.edge.journal(self.meta.call, request).await
     }
 
     /// The edge has less than it once acknowledged: the disk still has all.

@@ -12,6 +12,7 @@ mod barge_in;
 mod conversation;
 mod delivery;
 mod edge;
+mod greeting;
 mod office;
 mod phone;
 mod phone_refusals;

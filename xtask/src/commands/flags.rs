@@ -277,6 +277,18 @@ pub(crate) fn smoke_call(parser: Parser) -> Result<SmokeCall, Fault> {
     }
 }
 
+/// The flags of `neighbours`: the earlier commit.
+pub(crate) fn neighbours(parser: Parser) -> Result<String, Fault> {
+    let mut earlier = "HEAD~1".to_owned();
+    each(parser, &mut Ports::default(), |name, parser| {
+        if name == "earlier" {
+            earlier = parser.value()?.string()?;
+        }
+        Ok(name == "earlier")
+    })?;
+    Ok(earlier)
+}
+
 /// The flags of `test`: whether the long trials run too.
 pub(crate) fn test(parser: Parser) -> Result<bool, Fault> {
     let mut long = false;

@@ -14,7 +14,7 @@ use xtask::error::Fault;
 use xtask::node::Node;
 use xtask::shellcheck;
 
-use super::speech;
+use super::{neighbours, speech};
 
 /// The version of the licence and duplicate checker that is installed where none is found.
 const DENY: &str = "0.20.2";
@@ -83,6 +83,9 @@ pub(crate) fn run(long: bool) -> Result<(), Fault> {
         counts = tests(&mut command)?;
         Ok(())
     })?;
+    if long && counts.failed == 0 {
+        step("this commit beside the one before", || neighbours::run("HEAD~1"))?;
+    }
     println!("\n{} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.ignored);
     if counts.failed > 0 || counts.passed == 0 {
         return Err(Fault("tests failed (see above)".to_owned()));
