@@ -11,9 +11,8 @@ use xtask::cell::Cell;
 
 /// The cell that is loaded.
 const CELL: Cell = Cell::Us;
-/// Who calls, and which number.
+/// Who calls.
 const FROM: &str = "+15550001111";
-const TO: &str = "+15550003333";
 
 /// A call that may be opened now.
 pub(super) struct Opened {
@@ -37,6 +36,8 @@ pub(super) struct Opener {
     token: Option<SigningSecret>,
     http: reqwest::Client,
     number: i64,
+    /// The agent's telephone number: one of this crowd alone.
+    to: String,
 }
 
 impl Opener {
@@ -53,13 +54,14 @@ impl Opener {
         });
         let agent = team.agent(settings).await?;
         let mut token = None;
+        let to = format!("+1555{:07}", number % 10_000_000);
         if options.transport == Transport::Phone {
             let secret = std::env::var("TWILIO_AUTH_TOKEN").ok().and_then(SigningSecret::new);
             token = Some(secret.ok_or("TWILIO_AUTH_TOKEN is needed for phone calls")?);
-            team.post("/api/phone-numbers", &json!({"e164": TO, "agent_id": agent})).await?;
+            team.post("/api/phone-numbers", &json!({"e164": to, "agent_id": agent})).await?;
         }
         let (edge, http) = (options.edge.clone(), reqwest::Client::new());
-        Ok(Self { team, agent, edge, token, http, number })
+        Ok(Self { team, agent, edge, token, http, number, to })
     }
 
     /// A new call.
@@ -100,7 +102,7 @@ impl Opener {
             .with("CallStatus", status)
             .with("Direction", "inbound")
             .with("From", FROM)
-            .with("To", TO);
+            .with("To", &self.to);
         let url = format!("{}{path}", self.edge);
         let signature = SignedRequest { url: &url, content: Content::Form(&form) }.sign(token);
         let request = self
