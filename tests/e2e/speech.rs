@@ -99,15 +99,25 @@ fn words(text: &str) -> Vec<String> {
     words.map(str::to_owned).collect()
 }
 
+/// How many words two texts have in common, in order: the longest common subsequence.
+fn in_common(said: &[String], heard: &[String]) -> usize {
+    let mut row = vec![0; heard.len() + 1];
+    for word in said {
+        let mut diagonal = 0;
+        for (at, other) in heard.iter().enumerate() {
+            let above = row[at + 1];
+            row[at + 1] = if word == other { diagonal + 1 } else { above.max(row[at]) };
+            diagonal = above;
+        }
+    }
+    row[heard.len()]
+}
+
 /// Fails if more than a few of the words said are not among those heard, in order.
 pub(crate) fn assert_heard(said: &str, heard: &str) {
-    let mut rest = words(heard).into_iter();
-    let lost = words(said).into_iter().filter(|word| {
-        let found = rest.clone().position(|other| other == *word);
-        found.map(|at| rest.nth(at)).is_none()
-    });
-    let lost: Vec<String> = lost.collect();
-    assert!(lost.len() <= WORDS_LOST_MAX, "lost {lost:?} of {said:?}: {heard:?}");
+    let all = words(said);
+    let lost = all.len() - in_common(&all, &words(heard));
+    assert!(lost <= WORDS_LOST_MAX, "{lost} words of {said:?} are lost: {heard:?}");
 }
 
 /// What a sealed call must hold, whoever spoke and listened.

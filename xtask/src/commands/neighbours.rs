@@ -54,8 +54,10 @@ fn earlier_build(root: &Path, place: &Path, earlier: &str) -> Result<Built, Faul
         git
     };
     let at = tree.to_string_lossy().into_owned();
+    let remove =
+        || build::run("removing the worktree", &mut git(&["worktree", "remove", "--force", &at]));
     if tree.exists() {
-        build::run("removing the worktree", &mut git(&["worktree", "remove", "--force", &at]))?;
+        remove()?;
     }
     let add = ["worktree", "add", "--quiet", "--detach", "--force", &at, earlier];
     build::run("the worktree", &mut git(&add))?;
@@ -82,6 +84,7 @@ fn earlier_build(root: &Path, place: &Path, earlier: &str) -> Result<Built, Faul
         fs::copy(target.join("debug").join(program), servers.join(program))
             .map_err(|error| Fault::of(&format!("{program} cannot be copied"), &error))?;
     }
+    remove()?;
     Ok(Built { commit, edge, servers })
 }
 
