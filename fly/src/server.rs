@@ -120,4 +120,5 @@ async fn recover(app: Arc<App>, found: Vec<Leftover>) {
     }
     app.deliveries.idle(RECOVERY_MAX).await;
     app.admission.enter(Phase::Serving);
+    info!("serving");
 }

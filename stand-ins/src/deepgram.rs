@@ -39,6 +39,7 @@ pub(crate) async fn listen(
     RawQuery(query): RawQuery,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
+    shared.switchboard.connect(Service::Stt).await;
     let request_id = ids::uuid();
     let query = query.unwrap_or_default();
     let outcome = admit(&shared, &headers, &query)

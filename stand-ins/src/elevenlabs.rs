@@ -35,6 +35,7 @@ pub(crate) async fn speak(
     RawQuery(query): RawQuery,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
+    shared.switchboard.connect(Service::Tts).await;
     let query = query.unwrap_or_default();
     let upgrade = upgrade
         .map_err(|_error| Refusal::bad("invalid_request", "Expected a WebSocket upgrade request."));

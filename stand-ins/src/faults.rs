@@ -66,6 +66,9 @@ pub struct Change {
     /// Delay until the first answer (transcript, token or audio), in ms; `-1` for the start's value.
     #[serde(default)]
     pub delay_ms: Option<i64>,
+    /// What a new connection takes before it is answered, in ms (recogniser, voice).
+    #[serde(default)]
+    pub connect_ms: Option<u64>,
     /// True: cut every open connection now, without a word.
     #[serde(default)]
     pub drop: bool,
@@ -106,6 +109,8 @@ pub enum Refuse {
 pub struct Faults {
     /// In the place of the start's delay.
     pub delay: Option<Duration>,
+    /// See [`Change::connect_ms`].
+    pub connect: Duration,
     /// Say nothing.
     pub stall: bool,
     /// See [`Change::loss_percent`].
@@ -193,6 +198,14 @@ impl Switchboard {
         self.with(|state| state.faults.get(&service).copied().unwrap_or_default())
     }
 
+    /// Holds a new connection up for as long as connections are to take.
+    pub(crate) async fn connect(&self, service: Service) {
+        let takes = self.faults(service).connect;
+        if !takes.is_zero() {
+            tokio::time::sleep(takes).await;
+        }
+    }
+
     /// The status with which to refuse this connection, if it shall be.
     pub fn take_refusal(&self, service: Service) -> Option<u16> {
         self.with(|state| {
@@ -270,6 +283,7 @@ impl Change {
         if let Some(delay_ms) = self.delay_ms {
             faults.delay = u64::try_from(delay_ms).ok().map(Duration::from_millis);
         }
+        faults.connect = self.connect_ms.map_or(faults.connect, Duration::from_millis);
         match self.refuse {
             Some(Refuse::Once(0) | Refuse::Times { count: 0, .. }) => faults.refuse = None,
             Some(Refuse::Once(status)) => faults.refuse = Some((status, 1)),

@@ -3,9 +3,8 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus};
+use std::process::Command;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
 use nexus_tests::fixture;
@@ -15,14 +14,12 @@ use serde_json::Value;
 use tempfile::TempDir;
 use xtask::build;
 
-use super::start::{Settings, ask, free_port};
+use super::start::{Running, Settings, ask, free_port};
 
 /// The image's user.
 const USER: u32 = 65_532;
 /// Most bytes of the image's files.
 const BYTES_MAX: u64 = 25_000_000;
-/// How long anything may take on a busy machine.
-const LIMIT: Duration = Duration::from_secs(30);
 
 /// How a program is started in another root as another user.
 #[derive(Clone, Copy, Debug)]
@@ -137,32 +134,10 @@ fn listing(dir: &Path, below: &Path, all: &mut Vec<String>) -> u64 {
     bytes
 }
 
-/// A server in the image; killed when dropped.
-struct Inside(Child);
-
-impl Inside {
-    fn start(jail: Jail, root: &TempDir, settings: &Settings) -> Self {
-        let mut command = jail.command(root.path(), "/nexus-voice");
-        Self(settings.apply(command.arg("serve")).spawn().unwrap())
-    }
-
-    fn wait(&mut self) -> ExitStatus {
-        let until = Instant::now() + LIMIT;
-        loop {
-            if let Some(status) = self.0.try_wait().unwrap() {
-                return status;
-            }
-            assert!(Instant::now() < until, "the server does not end");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-}
-
-impl Drop for Inside {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+/// Starts the server in the image.
+fn serve(jail: Jail, root: &TempDir, settings: &Settings) -> Running {
+    let mut command = jail.command(root.path(), "/nexus-voice");
+    Running::start(settings.apply(command.arg("serve")))
 }
 
 fn runs(jail: Jail) {
@@ -175,18 +150,12 @@ fn runs(jail: Jail) {
 
     let port = free_port();
     let settings = Settings::new(port, Path::new("/var/lib/nexus/spool"));
-    let mut server = Inside::start(jail, &root, &settings);
-    let until = Instant::now() + LIMIT;
-    while ask(port, "/ready").is_none() {
-        assert!(
-            Instant::now() < until && server.0.try_wait().unwrap().is_none(),
-            "the server does not start"
-        );
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    let mut server = serve(jail, &root, &settings);
+    server.wait_until_serving();
+    assert!(ask(port, "/ready").is_some());
     let health: Value = serde_json::from_str(&ask(port, "/health").unwrap()).unwrap();
     assert_eq!(health["commit"], build::commit(&build::root()));
-    let status = fs::read_to_string(format!("/proc/{}/status", server.0.id())).unwrap();
+    let status = fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
     let capabilities = status.lines().find(|line| line.starts_with("CapEff:")).unwrap();
     assert!(capabilities.ends_with("0000000000000000"), "{capabilities}");
     let check = |port: u16| {
@@ -195,7 +164,7 @@ fn runs(jail: Jail) {
     };
     assert_eq!((check(port), check(free_port())), (Some(0), Some(1)));
 
-    kill(Pid::from_raw(server.0.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
+    kill(Pid::from_raw(server.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
     assert_eq!(server.wait().code(), Some(0));
 }
 
@@ -203,5 +172,5 @@ fn spare(jail: Jail) {
     let root = root(jail);
     let settings = Settings::new(free_port(), Path::new("/var/lib/nexus/spool"));
     let settings = settings.set("FLY_PROCESS_GROUP", "spare").set("NEXUS_IDLE_EXIT_MS", "100");
-    assert_eq!(Inside::start(jail, &root, &settings).wait().code(), Some(0));
+    assert_eq!(serve(jail, &root, &settings).wait().code(), Some(0));
 }
