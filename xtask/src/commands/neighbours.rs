@@ -1,7 +1,6 @@
 //! `cargo xtask neighbours`: this commit and an earlier one side by side, as during a deployment. Edge and voice
 //! servers are never replaced at one moment: the old edge must do with the new voice server and the reverse.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -16,9 +15,6 @@ use xtask::system::{Plan, System, wipe};
 
 use super::up;
 
-/// Programs of ours that a system starts.
-const PROGRAMS: [&str; 3] = ["nexus-voice", "nexus-stand-ins", "nexus-local-speech"];
-
 /// One commit's build.
 struct Built {
     commit: String,
@@ -26,16 +22,27 @@ struct Built {
     servers: PathBuf,
 }
 
+impl Built {
+    fn of(tree: &Path) -> Result<Self, Fault> {
+        Ok(Self {
+            commit: build::commit(tree),
+            edge: build::edge(tree, false)?,
+            servers: build::servers(tree, false)?,
+        })
+    }
+}
+
 /// Builds both and places a browser call and a phone call through each mixture.
 pub(crate) fn run(earlier: &str) -> Result<(), Fault> {
     let root = build::root();
     build::ensure_wasm_target()?;
     let node = build::node(&root)?;
+    if std::env::var_os("CARGO_TARGET_DIR").is_some() {
+        return Err(Fault("unset CARGO_TARGET_DIR: each commit builds into its own folder".into()));
+    }
     let place = up::state(&root).join("neighbours");
-    // The earlier first: both leave their programs in the same target folder.
-    let old = earlier_build(&root, &place, earlier)?;
-    let edge = build::edge(&root, false)?;
-    let new = Built { commit: build::commit(&root), edge, servers: build::servers(&root, false)? };
+    let old = Built::of(&checked_out(&root, &place.join("tree"), earlier)?)?;
+    let new = Built::of(&root)?;
     for (edge, voice) in [(&old, &new), (&new, &old)] {
         println!("edge of {}, voice server of {}", edge.commit, voice.commit);
         pair(&place.join("state"), &node, edge, voice)?;
@@ -43,49 +50,23 @@ pub(crate) fn run(earlier: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The earlier commit, built in a worktree of its own.
-fn earlier_build(root: &Path, place: &Path, earlier: &str) -> Result<Built, Fault> {
-    let tree = place.join("tree");
-    fs::create_dir_all(place)
-        .map_err(|error| Fault::of(&format!("{} cannot be made", place.display()), &error))?;
+/// The earlier commit in a clone of its own, which keeps what it builds for the next time.
+fn checked_out(root: &Path, tree: &Path, earlier: &str) -> Result<PathBuf, Fault> {
+    let output = Command::new("git").current_dir(root).args(["rev-parse", earlier]).output();
+    let output = output.map_err(|error| Fault::of("git cannot be run", &error))?;
+    if !output.status.success() {
+        return Err(Fault(format!("there is no commit {earlier}")));
+    }
+    let commit = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    if !tree.exists() {
+        build::run("cloning", Command::new("git").args(["clone", "--quiet"]).arg(root).arg(tree))?;
+    }
     let git = |arguments: &[&str]| {
-        let mut git = Command::new("git");
-        git.current_dir(root).args(arguments);
-        git
+        build::run("git", Command::new("git").arg("-C").arg(tree).args(arguments))
     };
-    let at = tree.to_string_lossy().into_owned();
-    let remove =
-        || build::run("removing the worktree", &mut git(&["worktree", "remove", "--force", &at]));
-    if tree.exists() {
-        remove()?;
-    }
-    let add = ["worktree", "add", "--quiet", "--detach", "--force", &at, earlier];
-    build::run("the worktree", &mut git(&add))?;
-    let target = root.join("target");
-    let (edge, servers) = (place.join("edge"), place.join("servers"));
-    let commit = build::commit(&tree);
-    let cargo = |arguments: &[&str]| {
-        let mut cargo = build::cargo();
-        build::from_a_terminal(&mut cargo);
-        cargo.current_dir(&tree).args(arguments).env("CARGO_TARGET_DIR", &target);
-        cargo.env("NEXUS_COMMIT", &commit);
-        cargo
-    };
-    let edge_build =
-        ["run", "-p", "xtask", "--features", "edge-build", "--bin", "edge-build", "--"];
-    let mut edge_build = cargo(&edge_build);
-    edge_build.args(["--profile", "edge-quick", "--out"]).arg(&edge);
-    build::run("building the earlier edge", &mut edge_build)?;
-    let bins = ["build", "-p", "nexus-voice", "-p", "nexus-stand-ins", "-p", "nexus-local-speech"];
-    build::run("building the earlier servers", cargo(&bins).arg("--bins"))?;
-    fs::create_dir_all(&servers)
-        .map_err(|error| Fault::of(&format!("{} cannot be made", servers.display()), &error))?;
-    for program in PROGRAMS {
-        fs::copy(target.join("debug").join(program), servers.join(program))
-            .map_err(|error| Fault::of(&format!("{program} cannot be copied"), &error))?;
-    }
-    remove()?;
-    Ok(Built { commit, edge, servers })
+    git(&["fetch", "--quiet", "origin"])?;
+    git(&["checkout", "--quiet", "--detach", &commit])?;
+    Ok(tree.to_owned())
 }
 
 /// A system of one commit's edge and the other's voice server; both calls must say everything.
