@@ -7,7 +7,8 @@
 //! - [`recogniser`]: audio to text (Moonshine in ONNX Runtime) on a small pool of threads.
 //! - [`voice`]: text to audio by the first voice that is there: hibari, flite, espeak-ng.
 //!
-//! Both engines are English only. Audio and text are in memory alone, never in a log.
+//! Both engines are English only. Text is in memory alone, never in a log; so is audio, but for flite's, which
+//! passes through a temporary file.
 
 pub mod options;
 pub mod recogniser;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use nexus_core::audio::detector::Model;
 use nexus_local_speech::options::{HELP, Options};
 use nexus_local_speech::recogniser::{Files, Moonshine, Pool, Recogniser};
-use nexus_local_speech::server::{Engines, Server};
-use nexus_local_speech::voice::{self, Desk};
+use nexus_local_speech::server::{Engines, Limits, Server};
+use nexus_local_speech::voice::{self, Desk, Program};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -56,18 +56,16 @@ async fn serve(options: &Options) -> Result<(), String> {
 fn engines(options: &Options) -> Result<Engines, String> {
     let files = Files { model: options.model.clone(), runtime: options.runtime.clone() };
     files.start_runtime().map_err(|error| error.to_string())?;
-    let recognisers = (0..options.threads).map(|_| {
-        // One thread each: calls share the processors, not one call's decoding.
-        Moonshine::load(&files, 1).map(|model| -> Box<dyn Recogniser> { Box::new(model) })
-    });
+    let recognisers = (0..options.threads)
+        .map(|_| Moonshine::load(&files).map(|model| -> Box<dyn Recogniser> { Box::new(model) }));
     let recognisers: Result<Vec<_>, _> = recognisers.collect();
-    let voice = voice::find(&options.python, options.packages.as_deref());
+    let voice = voice::find(&options.python, options.packages.as_deref(), Program::usual());
     let voice = voice.ok_or("there is no voice: neither hibari nor flite nor espeak-ng speaks")?;
     Ok(Engines {
         detector: Arc::new(Model::load().map_err(|error| error.to_string())?),
         recognisers: Pool::start(recognisers.map_err(|error| error.to_string())?),
         voice: Desk::open(voice),
-        calls_max: options.calls_max,
+        limits: Limits::of_calls(options.calls_max),
     })
 }
 

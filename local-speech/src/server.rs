@@ -3,12 +3,14 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use axum::serve::ListenerExt as _;
 use axum::{Json, Router};
 use nexus_core::audio::detector::Model;
+use nexus_core::provider::deepgram;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -21,7 +23,7 @@ use crate::{listen, openai, speak};
 /// Largest upload: thirteen minutes of 16 kHz audio.
 const UPLOAD_BYTES_MAX: usize = 25 * 1024 * 1024;
 
-/// The engines, and how many use them at once.
+/// The engines, and how much is asked of them.
 pub struct Engines {
     /// Tells speech from silence.
     pub detector: Arc<Model>,
@@ -29,8 +31,26 @@ pub struct Engines {
     pub recognisers: Pool,
     /// Text to audio.
     pub voice: Desk,
+    /// What clients may do.
+    pub limits: Limits,
+}
+
+/// How many clients there may be, and how long each is waited for.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
     /// Most connections of each kind at once; one more is refused with the service's own 429.
     pub calls_max: usize,
+    /// Without audio or `KeepAlive` for this long a listening connection is closed.
+    pub idle: Duration,
+    /// Words that take longer than this are given up.
+    pub behind: Duration,
+}
+
+impl Limits {
+    /// The service's own times, for so many connections of each kind.
+    pub const fn of_calls(calls_max: usize) -> Self {
+        Self { calls_max, idle: deepgram::IDLE, behind: Duration::from_secs(10) }
+    }
 }
 
 /// What every handler sees.
@@ -41,6 +61,7 @@ pub(crate) struct Shared {
     pub(crate) listeners: Room,
     pub(crate) speakers: Room,
     pub(crate) uploads: Room,
+    pub(crate) limits: Limits,
 }
 
 /// A running server. Dropping this stops it.
@@ -61,9 +82,10 @@ impl Server {
             detector: engines.detector,
             recognisers: engines.recognisers,
             voice: engines.voice,
-            listeners: Room::of(engines.calls_max),
-            speakers: Room::of(engines.calls_max),
+            listeners: Room::of(engines.limits.calls_max),
+            speakers: Room::of(engines.limits.calls_max),
             uploads: Room::of(UPLOADS_MAX),
+            limits: engines.limits,
         });
         // Small frames must not wait for each other (Nagle).
         let listener = listener.tap_io(|stream| {

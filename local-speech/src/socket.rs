@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use tokio::time::Instant;
 
 /// Largest message taken.
 const MESSAGE_BYTES_MAX: usize = 512 * 1024;
@@ -44,6 +45,14 @@ pub(crate) async fn close(mut socket: WebSocket, code: u16, reason: &str) {
     if send(&mut socket, frame).await.is_ok() {
         let drained = async { while let Some(Ok(_)) = socket.recv().await {} };
         let _late = tokio::time::timeout(CLOSE_WAIT, drained).await;
+    }
+}
+
+/// Until then; for ever if there is no such time.
+pub(crate) async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -9,7 +9,7 @@
 //!   Twilio's REST API `http://…/2010-04-01/Accounts/{AC}/Calls.json`.
 //! - [`twilio`]: telephone lines, and [`caller`]: calls from a browser.
 //! - [`faults`]: what `POST /control` can break while they run, and what `GET /control` counts.
-//! - [`words`]: text to audio and back.
+//! - [`words`]: text to audio and back, and [`recordings`]: WAV files.
 
 pub mod board;
 pub mod caller;
@@ -19,6 +19,7 @@ pub mod faults;
 pub mod journal;
 pub mod model;
 pub mod options;
+pub mod recordings;
 pub mod server;
 pub mod twilio;
 pub mod words;
@@ -26,5 +27,4 @@ pub mod words;
 mod control;
 mod ids;
 mod playout;
-mod recordings;
 mod socket;

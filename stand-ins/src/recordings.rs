@@ -20,15 +20,15 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<(Vec<i16>, u32), WavError> {
     Ok((samples, format.sample_rate))
 }
 
-/// Reads a file as [`decode`] does.
-pub(crate) fn read(path: &Path) -> Result<(Vec<i16>, u32), String> {
+/// Reads a WAV file as mono samples, and their rate.
+pub fn read(path: &Path) -> Result<(Vec<i16>, u32), String> {
     let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
     let bytes = std::fs::read(path).map_err(|error| failed(&error))?;
     decode(&bytes).map_err(|error| failed(&error))
 }
 
-/// Writes mono samples.
-pub(crate) fn write(path: &Path, samples: &[i16], sample_rate: u32) -> Result<(), String> {
+/// Writes mono samples as a WAV file of PCM, 16 bit.
+pub fn write(path: &Path, samples: &[i16], sample_rate: u32) -> Result<(), String> {
     let format = WavFormat { encoding: WavEncoding::Pcm16, sample_rate, channels: 1 };
     let mut bytes = wav::header(format, samples.len() as u64 * 2);
     pcm::encode_onto(samples, &mut bytes);

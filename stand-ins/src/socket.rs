@@ -26,11 +26,7 @@ pub(crate) fn limited(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
 
 /// A close frame; the reason is cut to what fits (RFC 6455 §5.5: 125 bytes with the code).
 pub(crate) fn close(code: u16, reason: &str) -> Message {
-    let mut end = reason.len().min(123);
-    while !reason.is_char_boundary(end) {
-        end -= 1;
-    }
-    let reason = reason.get(..end).unwrap_or_default().into();
+    let reason = reason.get(..reason.floor_char_boundary(123)).unwrap_or_default().into();
     Message::Close(Some(CloseFrame { code, reason }))
 }
 

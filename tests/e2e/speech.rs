@@ -11,12 +11,13 @@ use nexus_core::wire::{AudioFormat, Encoding};
 use nexus_stand_ins::caller::Caller;
 use nexus_stand_ins::twilio::{Account, CallStatus, DEMO_ACCOUNT_SID, Exchange, InboundCall};
 use nexus_tests::client::{Created, Outcome, Team};
-use nexus_tests::fixture::{Fixture, fetched_speech};
+use nexus_tests::fixture::{Fixture, fetched_speech, node};
 use nexus_tests::recording;
 use serde_json::{Value, json};
 use xtask::cell::Cell;
 use xtask::demo::{self, Say};
 use xtask::speech::Speech;
+use xtask::system::{Plan, System};
 
 use crate::calls::{answer_to, open, texts};
 use crate::{block_on, outcome};
@@ -28,8 +29,8 @@ const P95_MS: u64 = 1_400;
 /// The caller takes a shorter silence for a breath.
 const CALM: Duration = Duration::from_millis(1_500);
 pub(crate) const GREETING: &str = "Hello, this is Ada. How can I help?";
-/// Real speech is understood, said and understood again: a word may be lost on the way.
-const WORDS_LOST_MAX: usize = 2;
+/// Real speech is understood, said and understood again: one word in so many may be lost on the way.
+const WORDS_FOR_ONE_LOST: usize = 5;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -45,6 +46,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             &["ELEVENLABS"],
             real_voice,
         ),
+        spoken("the_demo_agent_is_understood_in_real_speech", &[], demo_agent),
         spoken("a_program_that_speaks_is_understood_at_every_rate_over_noise", &[], every_rate),
     ]
 }
@@ -96,8 +98,9 @@ async fn heard(fixture: &Fixture, samples: &[i16], rate: u32) -> Outcome<String>
     answer["text"].as_str().map(str::to_owned).ok_or_else(|| format!("{answer}").into())
 }
 
+/// Lower case, no punctuation; `good-bye` is `goodbye`.
 fn words(text: &str) -> Vec<String> {
-    let lower = text.to_lowercase();
+    let lower = text.to_lowercase().replace('-', "");
     let words = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
     words.map(str::to_owned).collect()
 }
@@ -116,11 +119,11 @@ fn in_common(said: &[String], heard: &[String]) -> usize {
     row[heard.len()]
 }
 
-/// Fails if more than a few of the words said are not among those heard, in order.
+/// Fails if more than a fifth of the words said are not among those heard, in order: a short line arrives whole.
 pub(crate) fn assert_heard(said: &str, heard: &str) {
     let all = words(said);
     let lost = all.len() - in_common(&all, &words(heard));
-    assert!(lost <= WORDS_LOST_MAX, "{lost} words of {said:?} are lost: {heard:?}");
+    assert!(lost * WORDS_FOR_ONE_LOST <= all.len(), "{lost} words of {said:?} are lost: {heard:?}");
 }
 
 /// What a sealed call must hold, whoever spoke and listened.
@@ -205,6 +208,33 @@ async fn phone(fixture: Fixture) -> Outcome {
     let turns = check(&team, &id, &demo::LINES).await?;
     let agent = texts(&turns, "agent", "heard").join(" ");
     assert_heard(&agent, &heard(&fixture, &line.heard(), 8_000).await?);
+    Ok(())
+}
+
+/// What `cargo xtask up` plays: the demo caller with the demo agent, which follows a small script.
+async fn demo_agent(mut fixture: Fixture) -> Outcome {
+    let (plan, keys) = (fixture.system.plan().clone(), fixture.system.keys().clone());
+    fixture.system.stop();
+    let plan = Plan { stand_in_flags: vec!["--demo-script".to_owned()], ..plan };
+    fixture.system = System::start(plan, keys, node()?)?;
+    let team = Team::register(&fixture.system, Cell::Us, "demo-script@example.com", "Demo").await?;
+    let created = team.call_agent(json!({"first_message": GREETING})).await?;
+    let mut caller = talk(&fixture, &created).await?;
+    assert_eq!(caller.end().await?.0, Some(1000));
+    team.sealed(&created.id).await?;
+    let turns = team.turns(&created.id).await?;
+    let said = texts(&turns, "user", "text");
+    assert_eq!(said.len(), demo::LINES.len(), "{turns:?}");
+    for (line, text) in demo::LINES.iter().zip(&said) {
+        assert_heard(line, text);
+    }
+    let answers = texts(&turns, "agent", "heard");
+    let begins =
+        |answer: usize, with: &str| answers.get(answer).is_some_and(|a| a.starts_with(with));
+    assert!(begins(1, "I can repeat what I understood") && begins(2, "Goodbye"), "{answers:?}");
+    let rate = caller.format().sample_rate();
+    let agent = heard(&fixture, &caller.agent_audio(), rate).await?;
+    assert_heard(&answers.join(" "), &agent);
     Ok(())
 }
 

@@ -41,7 +41,7 @@ const PROVIDERS: [Provider; 3] = [
         key: "ELEVENLABS_API_KEY",
         url: "ELEVENLABS_URL",
         stand_in_path: "",
-        local: Some("a local voice"),
+        local: Some("hibari, flite or espeak-ng"),
     },
 ];
 
@@ -110,9 +110,9 @@ impl Providers {
     /// Whether both speech providers of every cell have a key, so that nothing local is needed.
     pub fn need_no_speech(environment: &BTreeMap<String, String>) -> bool {
         Cell::ALL.iter().all(|cell| {
-            let names = ["DEEPGRAM_API_KEY", "ELEVENLABS_API_KEY"]
-                .map(|name| environment.get(&format!("{name}{}", cell.ending())));
-            names.iter().all(|key| key.is_some_and(|key| !key.is_empty()))
+            let key = |name: &str| environment.get(&format!("{name}{}", cell.ending()));
+            let mut local = PROVIDERS.iter().filter(|provider| provider.local.is_some());
+            local.all(|provider| key(provider.key).is_some_and(|key| !key.is_empty()))
         })
     }
 
@@ -177,24 +177,46 @@ mod tests {
         assert!(!us.describe().join("\n").contains("us-key"));
     }
 
+    /// Every mixture of keys in every cell: each provider is real with its own key, whatever the others have.
     #[test]
-    fn with_a_key_for_one_speech_provider_the_other_stays_local() {
+    fn each_key_makes_its_own_provider_real_and_no_other() {
         const SPEECH: &str = "http://127.0.0.1:9";
-        for (key, url, other) in [
-            ("DEEPGRAM_API_KEY", "DEEPGRAM_URL", "ELEVENLABS_URL"),
-            ("ELEVENLABS_API_KEY", "ELEVENLABS_URL", "DEEPGRAM_URL"),
-        ] {
-            let environment = BTreeMap::from([(key.to_owned(), "k".to_owned())]);
-            let us = Providers::of(Cell::Us, &at(1, Some(SPEECH)), &environment);
-            assert!(has(&us, key, "k") && has(&us, other, SPEECH));
-            assert!(!us.settings().iter().any(|(name, _)| *name == url));
-            assert!(has(&us, "OPENAI_BASE_URL", "http://127.0.0.1:1/v1"));
-            assert!(us.hears_speech() && us.describe().join("\n").contains("local, "));
-            assert!(!Providers::need_no_speech(&environment));
+        const LOCAL: [Option<&str>; 3] = [Some(SPEECH), None, Some(SPEECH)];
+        for cell in Cell::ALL {
+            for keyed in 0..8_u32 {
+                let real = |index: usize| keyed & 1 << index != 0;
+                let keys = PROVIDERS.iter().enumerate().filter(|(index, _)| real(*index));
+                let keys = keys.map(|(_, provider)| format!("{}{}", provider.key, cell.ending()));
+                let environment = keys.map(|name| (name, "k".to_owned())).collect();
+                let providers = Providers::of(cell, &at(1, Some(SPEECH)), &environment);
+                for (index, (provider, local)) in PROVIDERS.iter().zip(LOCAL).enumerate() {
+                    let what = format!("{} with {environment:?}", provider.stage);
+                    let line = &providers.describe()[index];
+                    let url = providers.settings().iter().find(|(name, _)| *name == provider.url);
+                    let url = url.map(|(_, url)| url.as_str());
+                    assert_eq!(has(&providers, provider.key, "k"), real(index), "{what}");
+                    if real(index) {
+                        assert_eq!(url, None, "{what}");
+                    } else {
+                        assert_eq!(url, Some(local.unwrap_or("http://127.0.0.1:1/v1")), "{what}");
+                    }
+                    assert_eq!(line.contains(" local, "), !real(index) && local.is_some());
+                    assert_eq!(line.contains(" simulated; "), !real(index) && local.is_none());
+                }
+                assert!(providers.hears_speech());
+                assert!(!Providers::need_no_speech(&environment), "the other cell has no key");
+            }
         }
+    }
+
+    #[test]
+    fn with_every_speech_key_nothing_local_is_needed() {
         let all = ["DEEPGRAM_API_KEY", "ELEVENLABS_API_KEY"]
             .into_iter()
             .flat_map(|name| ["", "_EU"].map(|ending| (format!("{name}{ending}"), "k".to_owned())));
-        assert!(Providers::need_no_speech(&all.collect()));
+        let mut all: BTreeMap<String, String> = all.collect();
+        assert!(Providers::need_no_speech(&all));
+        all.insert("ELEVENLABS_API_KEY_EU".to_owned(), String::new());
+        assert!(!Providers::need_no_speech(&all));
     }
 }

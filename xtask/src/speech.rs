@@ -3,11 +3,13 @@
 //! Everything comes from the Python package index by pip, pinned by version and hash in
 //! `local-speech/packages/`, and is kept in `.nexus/speech`.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use crate::build;
 use crate::error::Fault;
 
 /// What is fetched: name, licence and what it is for.
@@ -23,6 +25,8 @@ const BYTES: u64 = 111_000_000;
 const PYTHON: &str = "python3";
 /// From one look at the download's progress to the next.
 const LOOK: Duration = Duration::from_millis(200);
+/// Where packages are kept, in a checkout.
+const FOLDER: &str = ".nexus/speech";
 /// The model's files within its package.
 const MODEL: &str = "moonshine_voice/assets/tiny-en/";
 const MODEL_FILES: [&str; 3] = ["encoder_model.ort", "decoder_model_merged.ort", "tokenizer.bin"];
@@ -53,22 +57,8 @@ pub fn describe() -> Vec<String> {
 
 /// The packages of the checkout at `root`, fetched if they are not there.
 pub fn fetch(root: &Path, show: &mut dyn FnMut(Progress<'_>)) -> Result<Speech, Fault> {
-    let fetch = Fetch { pins: root.join("local-speech/packages"), dir: root.join(".nexus/speech") };
-    let wanted = fetch.wanted()?;
-    let complete = fetch.dir.join("complete");
-    if fs::read_to_string(&complete).is_ok_and(|got| got == wanted)
-        && let Ok(speech) = Speech::in_folder(&fetch.dir)
-    {
-        return Ok(speech);
-    }
-    show(Progress::Line("fetching speech that runs on this machine, about 111 MB, once:"));
-    for line in describe() {
-        show(Progress::Line(&format!("  {line}")));
-    }
-    fetch.all(show)?;
-    let speech = Speech::in_folder(&fetch.dir)?;
-    fs::write(&complete, wanted).map_err(|error| cannot(&complete, &error))?;
-    Ok(speech)
+    let pins = root.join("local-speech/packages");
+    Fetch { pins, dir: root.join(FOLDER), options: Vec::new() }.packages(show)
 }
 
 fn cannot(path: &Path, error: &std::io::Error) -> Fault {
@@ -78,12 +68,44 @@ fn cannot(path: &Path, error: &std::io::Error) -> Fault {
 struct Fetch {
     pins: PathBuf,
     dir: PathBuf,
+    /// Further options of pip's.
+    options: Vec<OsString>,
 }
 
 impl Fetch {
+    /// What is there, or is fetched now.
+    fn packages(&self, show: &mut dyn FnMut(Progress<'_>)) -> Result<Speech, Fault> {
+        let wanted = self.wanted()?;
+        let complete = self.dir.join("complete");
+        if fs::read_to_string(&complete).is_ok_and(|got| got == wanted)
+            && let Ok(speech) = Speech::in_folder(&self.dir)
+        {
+            return Ok(speech);
+        }
+        let megabytes = BYTES / 1_000_000;
+        show(Progress::Line(&format!(
+            "fetching speech that runs on this machine, about {megabytes} MB, once:"
+        )));
+        for line in describe() {
+            show(Progress::Line(&format!("  {line}")));
+        }
+        // What is there works, perhaps: it stays until the new packages are all here.
+        let part = self.dir.with_extension("part");
+        let fresh = Self { pins: self.pins.clone(), dir: part, options: self.options.clone() };
+        if let Err(fault) = fresh.all(show) {
+            let _ = fs::remove_dir_all(&fresh.dir);
+            return Err(fault);
+        }
+        Speech::in_folder(&fresh.dir)?;
+        let complete = fresh.dir.join("complete");
+        fs::write(&complete, wanted).map_err(|error| cannot(&complete, &error))?;
+        swap(&fresh.dir, &self.dir)?;
+        Speech::in_folder(&self.dir)
+    }
+
     /// What must be the same for the packages to be used as they are: pins and Python.
     fn wanted(&self) -> Result<String, Fault> {
-        let mut wanted = version(Command::new(PYTHON).arg("--version"))?;
+        let mut wanted = python()?;
         for pins in ["recogniser.txt", "voice.txt"] {
             let path = self.pins.join(pins);
             let text = fs::read_to_string(&path);
@@ -125,7 +147,9 @@ impl Fetch {
             .args(["-m", "pip", what, "--quiet", "--no-input", "--disable-pip-version-check"])
             .args(["--no-deps", "--only-binary=:all:", "--require-hashes"])
             // Without a network the answer shall not take minutes.
-            .args(["--retries", "2", "--timeout", "20", "--requirement"])
+            .args(["--retries", "2", "--timeout", "20"])
+            .args(&self.options)
+            .arg("--requirement")
             .arg(self.pins.join(pins))
             // Where pip keeps what is on its way: its size is the progress.
             .env("TMPDIR", self.dir.join("tmp"))
@@ -190,10 +214,31 @@ fn running(child: &mut Child) -> Result<bool, Fault> {
     child.try_wait().map(|status| status.is_none()).map_err(|error| Fault::of("pip", &error))
 }
 
-fn version(command: &mut Command) -> Result<String, Fault> {
-    let output = command.stderr(Stdio::null()).output();
+/// Python's version, but for what makes no difference to its packages.
+fn python() -> Result<String, Fault> {
+    const ASK: &str = "import sys; print('Python %d.%d' % sys.version_info[:2])";
+    let output = Command::new(PYTHON).args(["-I", "-c", ASK]).stderr(Stdio::null()).output();
     let output = output.map_err(|error| Fault::of(&format!("{PYTHON} cannot be run"), &error))?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Puts the folder `new` where `place` is, or is not yet.
+fn swap(new: &Path, place: &Path) -> Result<(), Fault> {
+    let old = place.with_extension("old");
+    let change = || -> std::io::Result<()> {
+        if old.exists() {
+            fs::remove_dir_all(&old)?;
+        }
+        if place.exists() {
+            fs::rename(place, &old)?;
+        }
+        fs::rename(new, place)?;
+        if old.exists() {
+            fs::remove_dir_all(&old)?;
+        }
+        Ok(())
+    };
+    change().map_err(|error| cannot(place, &error))
 }
 
 /// Bytes of all files below `dir`.
@@ -208,7 +253,13 @@ fn size(dir: &Path) -> u64 {
 }
 
 impl Speech {
-    /// Packages that were fetched before.
+    /// Packages that were fetched before: where `NEXUS_SPEECH` says, or in the checkout.
+    pub fn fetched() -> Result<Self, Fault> {
+        let given = std::env::var_os("NEXUS_SPEECH").map(PathBuf::from);
+        Self::in_folder(&given.unwrap_or_else(|| build::root().join(FOLDER)))
+    }
+
+    /// Packages that were fetched before, in this folder.
     pub fn in_folder(dir: &Path) -> Result<Self, Fault> {
         let missing = |what: &str| Fault(format!("{} has no {what}", dir.display()));
         for file in MODEL_FILES {
@@ -271,7 +322,7 @@ mod tests {
 
     #[test]
     fn every_package_is_pinned_by_hash() {
-        let pins = crate::build::root().join("local-speech/packages");
+        let pins = build::root().join("local-speech/packages");
         for file in ["recogniser.txt", "voice.txt"] {
             let text = fs::read_to_string(pins.join(file)).unwrap();
             let requirements = text.replace("\\\n", " ");
@@ -300,22 +351,70 @@ mod tests {
         assert_eq!(reason(""), "it gave no reason");
     }
 
+    /// A fetch that asks no index: pip finds one package in `dir`, and it is not the one pinned.
+    fn hopeless(dir: &Path) -> Fetch {
+        let (pins, shelf) = (dir.join("pins"), dir.join("shelf"));
+        for folder in [&pins, &shelf] {
+            fs::create_dir_all(folder).unwrap();
+        }
+        fs::write(shelf.join("a-1-py3-none-any.whl"), "anything").unwrap();
+        for file in ["recogniser.txt", "voice.txt"] {
+            let pin = format!("a==1 --hash=sha256:{}\n", "0".repeat(64));
+            fs::write(pins.join(file), pin).unwrap();
+        }
+        let options = vec!["--no-index".into(), "--find-links".into(), shelf.into()];
+        Fetch { pins, dir: dir.join("speech"), options }
+    }
+
     #[test]
     fn a_package_that_is_not_what_was_pinned_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let pins = dir.path().join("local-speech/packages");
-        fs::create_dir_all(&pins).unwrap();
-        let wrong = "0".repeat(64);
-        for file in ["recogniser.txt", "voice.txt"] {
-            let pin = format!("no-such-package==0 --hash=sha256:{wrong}\n");
-            fs::write(pins.join(file), pin).unwrap();
+        let fault = hopeless(dir.path()).packages(&mut |_| {}).unwrap_err();
+        assert!(fault.0.contains("DO NOT MATCH THE HASHES"), "{fault}");
+    }
+
+    /// What a fetch leaves behind, but for contents.
+    fn fetched_before(dir: &Path) {
+        let capi = dir.join("python/onnxruntime/capi");
+        for folder in [&dir.join("model"), &capi] {
+            fs::create_dir_all(folder).unwrap();
         }
-        // Nothing is asked of any index: pip finds no such file in this folder.
-        let fetch = Fetch { pins, dir: dir.path().join("speech") };
-        fs::create_dir_all(fetch.dir.join("tmp")).unwrap();
-        let mut pip = fetch.pip("download", "voice.txt");
-        pip.args(["--no-index", "--find-links"]).arg(dir.path());
-        let fault = fetch.run(&mut pip, &mut |_| {}).unwrap_err();
-        assert!(fault.0.starts_with("pip failed: "), "{fault}");
+        for file in MODEL_FILES.map(|name| dir.join("model").join(name)) {
+            fs::write(file, "").unwrap();
+        }
+        fs::write(capi.join("libonnxruntime.so.1.31.1"), "").unwrap();
+        fs::write(dir.join("complete"), "other pins").unwrap();
+    }
+
+    #[test]
+    fn a_fetch_that_fails_leaves_what_was_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let fetch = hopeless(dir.path());
+        fetched_before(&fetch.dir);
+        assert!(fetch.packages(&mut |_| {}).is_err());
+        assert!(Speech::in_folder(&fetch.dir).is_ok());
+        assert!(!dir.path().join("speech.part").exists(), "what is of no use is not kept");
+    }
+
+    #[test]
+    fn a_new_folder_takes_the_place_of_the_old_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let (old, new) = (dir.path().join("speech"), dir.path().join("speech.part"));
+        for (folder, text) in [(&new, "first"), (&new, "second")] {
+            fs::create_dir_all(folder).unwrap();
+            fs::write(folder.join("complete"), text).unwrap();
+            swap(&new, &old).unwrap();
+            assert_eq!(fs::read_to_string(old.join("complete")).unwrap(), text);
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        }
+    }
+
+    #[test]
+    fn a_patch_of_python_needs_no_other_packages() {
+        let dir = tempfile::tempdir().unwrap();
+        let wanted = hopeless(dir.path()).wanted().unwrap();
+        let python = wanted.lines().next().unwrap();
+        let (major, minor) = python.strip_prefix("Python ").unwrap().split_once('.').unwrap();
+        assert!(major.parse::<u8>().is_ok() && minor.parse::<u8>().is_ok(), "{python}");
     }
 }

@@ -4,10 +4,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
-use nexus_core::provider::deepgram::{Command, Messages};
+use nexus_core::provider::deepgram::{Binary, Command, IDLE_REASON, Messages};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -17,18 +16,22 @@ use crate::recogniser::RecogniserError;
 use crate::server::Shared;
 use crate::socket::{self, Gone, Place};
 
-/// Without audio or `KeepAlive` for this long the service closes.
-const IDLE: Duration = Duration::from_secs(10);
 /// When so many results wait for their words, no more audio is read.
 const WAITING_MAX: usize = 3;
-/// Words that take longer than this are given up.
-const BEHIND: Duration = Duration::from_secs(10);
 
 /// A decoding under way.
 struct Pending {
     id: u64,
     interim: bool,
     answer: oneshot::Receiver<Result<String, RecogniserError>>,
+}
+
+/// What became of a decoding.
+struct Answer {
+    id: u64,
+    interim: bool,
+    /// None if it failed.
+    text: Option<String>,
 }
 
 /// The end of a connection.
@@ -50,7 +53,7 @@ struct Connection {
     actions: Actions,
     /// No more is read; the rest is said.
     closing: bool,
-    /// When the oldest result that has no words yet began to wait.
+    /// Since when results have waited without one of them getting its words.
     behind_since: Option<Instant>,
 }
 
@@ -76,33 +79,35 @@ pub(super) async fn run(
 
 impl Connection {
     async fn talk(&mut self, socket: &mut WebSocket) -> Result<Ending, Gone> {
-        let mut deadline = Instant::now() + IDLE;
+        let limits = self.shared.limits;
+        let mut idle_at: Option<Instant> = None;
         loop {
-            for message in std::mem::take(&mut self.actions.say) {
-                socket::send(socket, Message::text(message.to_string())).await?;
-            }
+            self.say(socket).await?;
             if self.actions.ended {
                 return Ok(Ending::of(1000, ""));
             }
             let reads = !self.closing && self.session.waiting() < WAITING_MAX;
-            let behind = self.behind_since.map(|since| since + BEHIND);
+            // Who is not read cannot say that they are there: their time runs from when they can.
+            idle_at = reads.then(|| idle_at.unwrap_or_else(|| Instant::now() + limits.idle));
+            let behind = self.behind_since.map(|since| since + limits.behind);
             tokio::select! {
-                (id, text) = Answer(&mut self.pending) => self.decoded(id, &text),
+                answer = FirstDone(&mut self.pending) => {
+                    if let Some(ending) = self.answered(&answer) {
+                        return Ok(ending);
+                    }
+                }
                 frame = socket.recv(), if reads => {
                     let frame = frame.and_then(Result::ok).ok_or(Gone)?;
                     if matches!(frame, Message::Binary(_) | Message::Text(_)) {
-                        deadline = Instant::now() + IDLE;
+                        idle_at = None;
                     }
                     if let Some(ending) = self.take(&frame)? {
-                        return self.refuse(socket, ending).await;
+                        self.say(socket).await?;
+                        return Ok(ending);
                     }
                 }
-                () = tokio::time::sleep_until(deadline), if reads => {
-                    let reason = "NET-0001: the server has not received audio or a text message \
-                                  within the timeout window";
-                    return Ok(Ending::of(1011, reason));
-                }
-                () = sleep_until(behind), if behind.is_some() => {
+                () = socket::sleep_until(idle_at) => return Ok(Ending::of(1011, IDLE_REASON)),
+                () = socket::sleep_until(behind) => {
                     return Ok(Ending::of(1011, "NET-0000: no transcript could be produced in time"));
                 }
             }
@@ -112,21 +117,20 @@ impl Connection {
         }
     }
 
-    async fn refuse(&mut self, socket: &mut WebSocket, ending: Ending) -> Result<Ending, Gone> {
+    async fn say(&mut self, socket: &mut WebSocket) -> Result<(), Gone> {
         for message in std::mem::take(&mut self.actions.say) {
             socket::send(socket, Message::text(message.to_string())).await?;
         }
-        Ok(ending)
+        Ok(())
     }
 
     fn take(&mut self, frame: &Message) -> Result<Option<Ending>, Gone> {
         match frame {
-            Message::Binary(bytes) if bytes.is_empty() => self.close(),
-            Message::Binary(bytes) if bytes.starts_with(b"{\"type\"") => {
-                let reason = "DATA-0000: text was sent as a binary message and is no audio";
-                return Ok(Some(Ending::of(1008, reason)));
-            }
-            Message::Binary(bytes) => self.session.push(bytes, &mut self.actions),
+            Message::Binary(bytes) => match Binary::of(bytes) {
+                Binary::Audio => self.session.push(bytes, &mut self.actions),
+                Binary::End => self.close(),
+                Binary::Text => return Ok(Some(not_understood(Binary::NOT_AUDIO))),
+            },
             Message::Text(text) => return Ok(self.command(text)),
             Message::Close(_) => return Err(Gone),
             Message::Ping(_) | Message::Pong(_) => {}
@@ -144,7 +148,7 @@ impl Connection {
             }
             Err(description) => {
                 self.actions.say.push(Messages::schema_error(&description));
-                return Some(Ending::of(1008, format!("DATA-0000: {description}")));
+                return Some(not_understood(&description));
             }
         }
         None
@@ -175,42 +179,45 @@ impl Connection {
         Ok(())
     }
 
-    fn decoded(&mut self, id: u64, text: &str) {
-        let waiting = self.session.waiting();
-        self.session.decoded(id, text, &mut self.actions);
-        if self.session.waiting() < waiting {
-            self.behind_since = None;
+    fn answered(&mut self, answer: &Answer) -> Option<Ending> {
+        match answer {
+            Answer { id, text: Some(text), .. } => {
+                let waiting = self.session.waiting();
+                self.session.decoded(*id, text, &mut self.actions);
+                if self.session.waiting() < waiting {
+                    self.behind_since = None;
+                }
+                None
+            }
+            Answer { id, interim: true, .. } => {
+                self.session.skipped(*id);
+                None
+            }
+            // No words would be said to be silence.
+            Answer { .. } => Some(Ending::of(1011, "NET-0000: recognition failed")),
         }
     }
 }
 
-async fn sleep_until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
-        None => std::future::pending().await,
-    }
+fn not_understood(why: &str) -> Ending {
+    Ending::of(1008, format!("DATA-0000: {why}"))
 }
 
 /// The first decoding that is done; for ever while there is none. Safe to cancel.
-struct Answer<'a>(&'a mut Vec<Pending>);
+struct FirstDone<'a>(&'a mut Vec<Pending>);
 
-impl Future for Answer<'_> {
-    type Output = (u64, String);
+impl Future for FirstDone<'_> {
+    type Output = Answer;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer> {
         for index in 0..self.0.len() {
             let Some(pending) = self.0.get_mut(index) else { break };
             let Poll::Ready(answer) = Pin::new(&mut pending.answer).poll(context) else { continue };
             let Pending { id, interim, .. } = self.0.swap_remove(index);
-            let text = match answer {
-                Ok(Ok(text)) => text,
-                Ok(Err(error)) => {
-                    tracing::warn!(%error, interim, "no words");
-                    String::new()
-                }
-                Err(_) => String::new(),
-            };
-            return Poll::Ready((id, text));
+            if let Ok(Err(error)) = &answer {
+                tracing::warn!(%error, interim, "no words");
+            }
+            return Poll::Ready(Answer { id, interim, text: answer.ok().and_then(Result::ok) });
         }
         Poll::Pending
     }

@@ -17,6 +17,8 @@ use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, HeaderValue, StatusCode};
+use nexus_core::audio::detector::Model;
+use nexus_core::audio::resample::RateError;
 use nexus_core::provider::deepgram::{ListenQuery, Messages, Refusal, has_key};
 
 use crate::ids;
@@ -32,16 +34,13 @@ pub(crate) async fn listen(
 ) -> Response {
     let request_id = ids::request_id();
     let admitted = admit(&shared, &headers, &query.unwrap_or_default(), &request_id);
-    let admitted = admitted.and_then(|(session, place)| match upgrade {
-        Ok(upgrade) => Ok((session, place, upgrade)),
-        Err(_) => Err(Refusal::bad("Expected a WebSocket upgrade request.")),
-    });
-    let mut response = match admitted {
-        Ok((session, place, upgrade)) => socket::limited(upgrade)
+    let opened = admitted.and_then(|(session, place)| {
+        let upgrade = upgrade.map_err(|_| Refusal::bad("Expected a WebSocket upgrade request."))?;
+        Ok(socket::limited(upgrade)
             .protocols(["token"])
-            .on_upgrade(move |socket| connection::run(socket, session, shared, place)),
-        Err(refusal) => refused(&refusal, &request_id),
-    };
+            .on_upgrade(move |socket| connection::run(socket, session, shared, place)))
+    });
+    let mut response = opened.unwrap_or_else(|refusal| refused(&refusal, &request_id));
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert("dg-request-id", value);
     }
@@ -65,17 +64,19 @@ fn admit(
         return Err(Refusal::bad(format!("only English is recognised locally, not {language}")));
     }
     let place = shared.listeners.take().ok_or_else(|| Refusal::of_status(429))?;
-    let rate_refused =
-        |error: nexus_core::audio::resample::RateError| Refusal::bad(error.to_string());
-    let ears = Ears::new(&shared.detector, query.sample_rate, query.endpointing_ms)
-        .map_err(rate_refused)?;
-    let messages = Messages {
-        request_id: request_id.to_owned(),
-        model_uuid: ids::request_id(),
-        created: ids::now_rfc3339(),
-        query,
-    };
-    Ok((Session::new(messages, ears).map_err(rate_refused)?, place))
+    let session = open(&shared.detector, query, request_id.to_owned());
+    Ok((session.map_err(|error| Refusal::bad(error.to_string()))?, place))
+}
+
+/// A session for what was asked.
+pub(crate) fn open(
+    detector: &Arc<Model>,
+    query: ListenQuery,
+    request_id: String,
+) -> Result<Session<Ears>, RateError> {
+    let ears = Ears::new(detector, query.sample_rate, query.endpointing_ms)?;
+    let (model_uuid, created) = (ids::request_id(), ids::now_rfc3339());
+    Session::new(Messages { request_id, model_uuid, created, query }, ears)
 }
 
 fn refused(refusal: &Refusal, request_id: &str) -> Response {

@@ -7,12 +7,18 @@ use serde_json::Value;
 
 use super::words::words;
 
+/// What was said in a stretch of audio.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Words {
+    /// This decoding will tell.
+    Awaited(u64),
+    Known(String),
+}
+
 /// A final result on its way.
 #[derive(Clone, Debug)]
 pub(super) struct Final {
-    /// The decoding that gives its text.
-    pub(super) decoding: Option<u64>,
-    pub(super) text: Option<String>,
+    pub(super) words: Words,
     pub(super) finality: Finality,
     /// The audio that it is about, in ms.
     pub(super) from_ms: u64,
@@ -25,6 +31,12 @@ enum Item {
     Say(Value),
     Final(Final),
     End,
+}
+
+impl Item {
+    const fn waits(&self) -> bool {
+        matches!(self, Self::Final(Final { words: Words::Awaited(_), .. }))
+    }
 }
 
 /// The queue. Nothing overtakes a result that waits for its words.
@@ -48,19 +60,17 @@ impl Outline {
 
     /// Results that wait for their words.
     pub(super) fn waiting(&self) -> usize {
-        let waits = |item: &&Item| matches!(item, Item::Final(result) if result.text.is_none());
-        self.items.iter().filter(waits).count()
+        self.items.iter().filter(|item| item.waits()).count()
     }
 
     /// Gives a result its words; `false` if none waits for this decoding.
     pub(super) fn decoded(&mut self, decoding: u64, text: &str) -> bool {
         let mut found = false;
         for item in &mut self.items {
-            if let Item::Final(result) = item
-                && result.decoding == Some(decoding)
-                && result.text.is_none()
+            if let Item::Final(Final { words, .. }) = item
+                && *words == Words::Awaited(decoding)
             {
-                result.text = Some(text.to_owned());
+                *words = Words::Known(text.to_owned());
                 found = true;
             }
         }
@@ -70,23 +80,18 @@ impl Outline {
     /// Moves what can be said to `out`; whether that was the end, and where the last word among it ended.
     pub(super) fn drain(&mut self, messages: &Messages, out: &mut Vec<Value>) -> Drained {
         let mut drained = Drained::default();
-        while let Some(item) = self.items.front() {
+        while let Some(item) = self.items.pop_front_if(|item| !item.waits()) {
             match item {
-                Item::Final(Final { text: None, .. }) => break,
-                Item::Final(result) => {
-                    let text = result.text.as_deref().unwrap_or_default();
-                    let words = words(text, result.speech_ms.0, result.speech_ms.1);
-                    if !words.is_empty() {
-                        drained.last_word_ms = Some(result.speech_ms.1);
-                    }
-                    let (from, to) = (result.from_ms, result.to_ms);
-                    out.push(messages.results(result.finality, from, to, &words));
-                }
-                Item::Say(_) => {}
+                Item::Say(message) => out.push(message),
                 Item::End => drained.ended = true,
-            }
-            if let Some(Item::Say(message)) = self.items.pop_front() {
-                out.push(message);
+                Item::Final(Final { words: said, finality, from_ms, to_ms, speech_ms }) => {
+                    let Words::Known(text) = said else { continue };
+                    let words = words(&text, speech_ms.0, speech_ms.1);
+                    if !words.is_empty() {
+                        drained.last_word_ms = Some(speech_ms.1);
+                    }
+                    out.push(messages.results(finality, from_ms, to_ms, &words));
+                }
             }
         }
         drained

@@ -13,7 +13,7 @@ use nexus_core::audio::{g711, pcm};
 use nexus_core::provider::deepgram::{Encoding, Finality, Messages};
 use serde_json::Value;
 
-use super::outline::{Final, Outline};
+use super::outline::{Final, Outline, Words};
 use super::words::words;
 use crate::recogniser::{AUDIO_MS_MAX, RATE};
 
@@ -68,8 +68,8 @@ struct Segment {
     speech_ms: u64,
     /// Where the speech stopped, while it has not gone on.
     pause_ms: Option<u64>,
-    /// The newest decoding up to a pause, and its words.
-    pause: Option<(u64, Option<String>)>,
+    /// What was said up to the newest pause.
+    pause: Option<Words>,
     /// The decoding for an interim result.
     interim: Option<u64>,
     interim_at_ms: u64,
@@ -184,7 +184,7 @@ impl<A: Activity> Session<A> {
                     let id = self.decode(false, actions);
                     if let Some(segment) = &mut self.segment {
                         segment.pause_ms = Some(at_ms.max(segment.speech_ms));
-                        segment.pause = Some((id, None));
+                        segment.pause = Some(Words::Awaited(id));
                     }
                 }
             }
@@ -197,7 +197,11 @@ impl<A: Activity> Session<A> {
             let long = now.saturating_sub(segment.from_ms) >= SEGMENT_MS;
             if segment.pause.is_none() || !long {
                 segment.pause_ms = None;
-                segment.interim = segment.pause.take().map(|(id, _)| id).or(segment.interim);
+                // Words up to this breath that are not there yet are the next interim result.
+                segment.interim = match segment.pause.take() {
+                    Some(Words::Awaited(id)) => Some(id),
+                    Some(Words::Known(_)) | None => None,
+                };
                 return;
             }
             let end_ms = segment.pause_ms.unwrap_or(at_ms);
@@ -228,7 +232,7 @@ impl<A: Activity> Session<A> {
         } else if length >= AUDIO_MS_MAX {
             let id = self.decode(false, actions);
             if let Some(segment) = &mut self.segment {
-                segment.pause = Some((id, None));
+                segment.pause = Some(Words::Awaited(id));
             }
             self.finish(Finality::Segment);
             self.segment = Some(Segment::new(now, now));
@@ -264,13 +268,8 @@ impl<A: Activity> Session<A> {
     fn finish(&mut self, finality: Finality) {
         let Some(segment) = self.segment.take() else { return };
         let now = self.now_ms();
-        let (decoding, text) = match segment.pause {
-            Some((id, text)) => (Some(id), text),
-            None => (None, Some(String::new())),
-        };
         self.outline.result(Final {
-            decoding,
-            text,
+            words: segment.pause.unwrap_or_else(|| Words::Known(String::new())),
             finality,
             from_ms: self.result_ms,
             to_ms: now,
@@ -282,8 +281,7 @@ impl<A: Activity> Session<A> {
     fn empty(&mut self, finality: Finality) {
         let now = self.now_ms();
         self.outline.result(Final {
-            decoding: None,
-            text: Some(String::new()),
+            words: Words::Known(String::new()),
             finality,
             from_ms: self.result_ms,
             to_ms: now,
@@ -308,7 +306,7 @@ impl<A: Activity> Session<A> {
         let Some(segment) = &self.segment else { return };
         if segment.pause_ms.is_none() {
             let rest = now.saturating_sub(segment.from_ms) < REST_MS_MIN;
-            let pause = if rest { None } else { Some((self.decode(false, actions), None)) };
+            let pause = (!rest).then(|| Words::Awaited(self.decode(false, actions)));
             if let Some(segment) = &mut self.segment {
                 segment.pause = pause;
             }
@@ -344,9 +342,12 @@ impl<A: Activity> Session<A> {
         if !self.outline.decoded(id, text)
             && let Some(segment) = &mut self.segment
         {
+            let interim = segment.interim.take_if(|interim| *interim == id).is_some();
             match &mut segment.pause {
-                Some((pause, words)) if *pause == id => *words = Some(text.to_owned()),
-                None if segment.interim == Some(id) => segment.interim = None,
+                Some(pause) if *pause == Words::Awaited(id) => {
+                    *pause = Words::Known(text.to_owned());
+                }
+                None if interim => {}
                 // A pause's words are newer.
                 Some(_) | None => return,
             }
@@ -359,10 +360,10 @@ impl<A: Activity> Session<A> {
         }
     }
 
-    /// Nobody had time for an interim decoding.
+    /// Nobody had time for an interim decoding, or it failed.
     pub(crate) fn skipped(&mut self, id: u64) {
-        if let Some(segment) = self.segment.as_mut().filter(|s| s.interim == Some(id)) {
-            segment.interim = None;
+        if let Some(segment) = &mut self.segment {
+            segment.interim.take_if(|interim| *interim == id);
         }
     }
 

@@ -6,12 +6,14 @@
 mod form;
 mod transcript;
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::State;
-use axum::response::{IntoResponse as _, Response};
+use axum::extract::{FromRequestParts, State};
+use axum::response::{IntoResponse, Response};
+use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
 use nexus_core::audio::pcm;
 use nexus_core::audio::wav::{self, WavEncoding, WavFormat};
@@ -19,6 +21,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::server::Shared;
+use crate::socket::Place;
 use crate::speak::{at_rate, pieces};
 use form::Form;
 
@@ -27,9 +30,12 @@ const INPUT_CHARS_MAX: usize = 4_096;
 /// Samples a second of what is spoken.
 const SPEECH_RATE: u32 = 24_000;
 
+/// Multiples of the usual speed that the voice has; the service goes further both ways.
+const SPEEDS: RangeInclusive<f64> = 0.5..=2.0;
+
 /// A refused request, in the service's own error shape.
 #[derive(Debug, PartialEq, Eq)]
-struct Refusal {
+pub(crate) struct Refusal {
     status: StatusCode,
     param: Option<&'static str>,
     message: String,
@@ -51,7 +57,7 @@ impl Refusal {
     }
 }
 
-impl axum::response::IntoResponse for Refusal {
+impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let kind = match self.status.as_u16() {
             429 => "requests",
@@ -65,25 +71,26 @@ impl axum::response::IntoResponse for Refusal {
     }
 }
 
-/// `POST /v1/audio/transcriptions`.
-pub(crate) async fn transcribe(
-    State(shared): State<Arc<Shared>>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    match transcribed(&shared, &headers, &body).await {
-        Ok(response) => response,
-        Err(refusal) => refusal.into_response(),
+/// A request's place among the uploads, taken before its body is read: bodies are what weighs.
+pub(crate) struct Upload(Place);
+
+impl FromRequestParts<Arc<Shared>> for Upload {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(_: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Refusal> {
+        shared.uploads.take().map(Self).ok_or_else(Refusal::busy)
     }
 }
 
-async fn transcribed(
-    shared: &Shared,
-    headers: &HeaderMap,
-    body: &[u8],
+/// `POST /v1/audio/transcriptions`.
+pub(crate) async fn transcribe(
+    State(shared): State<Arc<Shared>>,
+    Upload(_place): Upload,
+    headers: HeaderMap,
+    body: Bytes,
 ) -> Result<Response, Refusal> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let form = Form::parse(kind.unwrap_or_default(), body)
+    let form = Form::parse(kind.unwrap_or_default(), &body)
         .ok_or_else(|| Refusal::bad(None, "Expected a multipart/form-data body."))?;
     let file = form.field("file").ok_or_else(|| Refusal::bad("file", "file is missing."))?;
     let plain = match form.text("response_format") {
@@ -98,8 +105,7 @@ async fn transcribed(
     }
     let audio = wav::parse(file)
         .map_err(|error| Refusal::bad("file", format!("The file is no WAV: {error}.")))?;
-    let _place = shared.uploads.take().ok_or_else(Refusal::busy)?;
-    let text = transcript::of(shared, &audio).await?;
+    let text = transcript::of(&shared, &audio).await?;
     Ok(if plain {
         (text + "\n").into_response()
     } else {
@@ -118,16 +124,13 @@ struct SpeechRequest {
 }
 
 /// `POST /v1/audio/speech`. Every voice is the one local voice.
-pub(crate) async fn speak(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
-    match spoken(&shared, &body).await {
-        Ok(response) => response,
-        Err(refusal) => refusal.into_response(),
-    }
-}
-
-async fn spoken(shared: &Shared, body: &[u8]) -> Result<Response, Refusal> {
+pub(crate) async fn speak(
+    State(shared): State<Arc<Shared>>,
+    Upload(_place): Upload,
+    body: Bytes,
+) -> Result<Response, Refusal> {
     let request: SpeechRequest =
-        serde_json::from_slice(body).map_err(|error| Refusal::bad(None, error.to_string()))?;
+        serde_json::from_slice(&body).map_err(|error| Refusal::bad(None, error.to_string()))?;
     if request.input.chars().count() > INPUT_CHARS_MAX {
         let message = format!("input is longer than {INPUT_CHARS_MAX} characters.");
         return Err(Refusal::bad("input", message));
@@ -141,13 +144,12 @@ async fn spoken(shared: &Shared, body: &[u8]) -> Result<Response, Refusal> {
         }
     };
     let speed = request.speed.unwrap_or(1.0);
-    if !(0.25..=4.0).contains(&speed) {
-        return Err(Refusal::bad("speed", "speed goes from 0.25 to 4."));
+    if !SPEEDS.contains(&speed) {
+        return Err(Refusal::bad("speed", "speed goes from 0.5 to 2 here."));
     }
-    let _place = shared.uploads.take().ok_or_else(Refusal::busy)?;
     let mut samples = Vec::new();
     for piece in pieces(&request.input) {
-        let clip = shared.voice.speak(piece.to_owned(), speed.clamp(0.5, 2.0)).await;
+        let clip = shared.voice.speak(piece.to_owned(), speed).await;
         let clip = clip.map_err(|error| {
             tracing::warn!(%error, "no audio");
             Refusal::failed()

@@ -1,12 +1,12 @@
 //! A whole file's words: the file goes through the same session as a live line.
 
 use nexus_core::audio::wav::{Wav, WavEncoding};
-use nexus_core::provider::deepgram::{ListenQuery, Messages};
+use nexus_core::provider::deepgram::ListenQuery;
 use serde_json::Value;
 
 use super::Refusal;
 use crate::ids;
-use crate::listen::{Actions, Ears, Session};
+use crate::listen::{self, Actions, Ears, Session};
 use crate::server::Shared;
 
 /// Audio that goes in at once, in seconds.
@@ -20,6 +20,8 @@ pub(super) async fn of(shared: &Shared, audio: &Wav<'_>) -> Result<String, Refus
     for bytes in audio.data.chunks(audio.format.second_bytes() as usize * STRIDE_S as usize) {
         session.push(bytes, &mut actions);
         recognise(shared, &mut session, &mut actions, &mut texts).await?;
+        // A long silence has nothing to wait for, and others have their turn too.
+        tokio::task::yield_now().await;
     }
     session.close(&mut actions);
     recognise(shared, &mut session, &mut actions, &mut texts).await?;
@@ -40,16 +42,8 @@ fn session(shared: &Shared, audio: &Wav<'_>) -> Result<Session<Ears>, Refusal> {
     );
     let query =
         ListenQuery::parse(&query).map_err(|refusal| Refusal::bad("file", refusal.message))?;
-    let wrong =
-        |error: nexus_core::audio::resample::RateError| Refusal::bad("file", error.to_string());
-    let ears = Ears::new(&shared.detector, rate, query.endpointing_ms).map_err(wrong)?;
-    let messages = Messages {
-        request_id: ids::request_id(),
-        model_uuid: String::new(),
-        created: ids::now_rfc3339(),
-        query,
-    };
-    Session::new(messages, ears).map_err(wrong)
+    let session = listen::open(&shared.detector, query, ids::request_id());
+    session.map_err(|error| Refusal::bad("file", error.to_string()))
 }
 
 async fn recognise(

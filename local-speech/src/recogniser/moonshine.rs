@@ -22,6 +22,10 @@ const TOKENS_MIN: usize = 6;
 /// Shorter audio is filled up with silence, in samples: the encoder's windows need it.
 const SAMPLES_MIN: usize = 4_800;
 
+/// Shape of the decoder's memory: attention heads, and the width of each.
+const HEADS: usize = 8;
+const WIDTH: usize = 36;
+
 /// Where the engine's files are.
 #[derive(Clone, Debug)]
 pub struct Files {
@@ -46,8 +50,6 @@ struct Slot {
     output: String,
     /// Of the encoder's result: computed by the first step, kept by the others.
     fixed: bool,
-    heads: usize,
-    width: usize,
 }
 
 fn load(file: &Path, why: &impl ToString) -> RecogniserError {
@@ -72,14 +74,14 @@ impl Files {
 }
 
 impl Moonshine {
-    /// Loads the model's files; `threads` compute one decoding.
-    pub fn load(files: &Files, threads: usize) -> Result<Self, RecogniserError> {
+    /// Loads the model's files.
+    pub fn load(files: &Files) -> Result<Self, RecogniserError> {
         let session = |name: &str| -> Result<Session, RecogniserError> {
             let path = files.model.join(name);
             let session = || -> Result<Session, String> {
                 let builder = Session::builder().map_err(|error| error.to_string())?;
-                let builder =
-                    builder.with_intra_threads(threads).map_err(|error| error.to_string())?;
+                // Calls share the processors, not one call's decoding.
+                let builder = builder.with_intra_threads(1).map_err(|error| error.to_string())?;
                 let mut builder = builder
                     .with_optimization_level(GraphOptimizationLevel::Level1)
                     .map_err(|error| error.to_string())?;
@@ -99,29 +101,23 @@ impl Moonshine {
     fn decode(
         &mut self,
         states: &DynValue,
-        mask: &[i64],
+        mask: &Tensor<i64>,
         most: usize,
     ) -> Result<String, ort::Error> {
-        let mask = Tensor::from_array(([1, mask.len()], mask.to_vec()))?;
-        let mut memory: Vec<DynValue> = Vec::with_capacity(self.memory.len());
+        let empty = |_: &Slot| {
+            let shape = [1_usize, HEADS, 0, WIDTH];
+            Tensor::<f32>::new(&ort::memory::Allocator::default(), shape).map(Tensor::into_dyn)
+        };
+        let mut memory: Vec<DynValue> = self.memory.iter().map(empty).collect::<Result<_, _>>()?;
         let mut ids = Vec::new();
         let mut last = START;
         for step in 0..most {
             let first = step == 0;
-            if first {
-                for slot in &self.memory {
-                    let empty = Tensor::<f32>::new(
-                        &ort::memory::Allocator::default(),
-                        [1_usize, slot.heads, 0, slot.width],
-                    )?;
-                    memory.push(empty.into_dyn());
-                }
-            }
             let id = Tensor::from_array(([1_usize, 1], vec![last]))?;
             let cached = Tensor::from_array(([1_usize], vec![!first]))?;
             let mut inputs: Vec<(Cow<'_, str>, SessionInputValue<'_>)> = vec![
                 ("input_ids".into(), id.into()),
-                ("encoder_attention_mask".into(), (&mask).into()),
+                ("encoder_attention_mask".into(), mask.into()),
                 ("encoder_hidden_states".into(), states.into()),
                 ("use_cache_branch".into(), cached.into()),
             ];
@@ -157,8 +153,6 @@ impl Slot {
             input: input.to_owned(),
             output: format!("present.{rest}"),
             fixed: rest.contains(".encoder."),
-            heads: 8,
-            width: 36,
         })
     }
 }
@@ -169,11 +163,11 @@ impl Recogniser for Moonshine {
         let mut audio: Vec<f32> = samples.iter().map(|s| f32::from(*s) / 32_768.0).collect();
         audio.resize(audio.len().max(SAMPLES_MIN), 0.0);
         let length = audio.len();
-        let mask = vec![1_i64; length];
         let input = Tensor::from_array(([1, length], audio)).map_err(|error| run(&error))?;
-        let ones = Tensor::from_array(([1, length], mask.clone())).map_err(|error| run(&error))?;
+        let mask = Tensor::from_array(([1, length], vec![1_i64; length]));
+        let mask = mask.map_err(|error| run(&error))?;
         let states = {
-            let inputs = ort::inputs! { "input_values" => input, "attention_mask" => ones };
+            let inputs = ort::inputs! { "input_values" => input, "attention_mask" => &mask };
             let mut outputs = self.encoder.run(inputs).map_err(|error| run(&error))?;
             outputs.remove("last_hidden_state")
         };

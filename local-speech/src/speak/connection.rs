@@ -73,13 +73,16 @@ pub(super) async fn run(
 
 impl Connection {
     async fn talk(&mut self, socket: &mut WebSocket) -> Result<Ending, Gone> {
-        let mut deadline = Instant::now() + self.query.inactivity;
+        let mut idle_at: Option<Instant> = None;
         loop {
             self.order(socket).await?;
             if self.closing && self.piece.is_none() && self.line.is_empty() {
                 return Ok(Ending::Done);
             }
             let reads = !self.closing && self.line.waiting() < WAITING_MAX;
+            // Who is not read cannot say that they are there: their time runs from when they can.
+            idle_at =
+                reads.then(|| idle_at.unwrap_or_else(|| Instant::now() + self.query.inactivity));
             tokio::select! {
                 clip = spoken(&mut self.piece) => {
                     if let Some(violation) = self.say(socket, clip).await? {
@@ -87,12 +90,10 @@ impl Connection {
                     }
                 }
                 frame = socket.recv(), if reads => {
-                    deadline = Instant::now() + self.query.inactivity;
+                    idle_at = None;
                     let taken = match frame.and_then(Result::ok).ok_or(Gone)? {
                         Message::Text(text) => self.take(&text),
-                        Message::Binary(_) => {
-                            Err(Violation::new("invalid_message", "Messages are JSON text."))
-                        }
+                        Message::Binary(_) => Err(Violation::not_text()),
                         Message::Ping(_) | Message::Pong(_) => Ok(()),
                         Message::Close(_) => return Err(Gone),
                     };
@@ -100,11 +101,8 @@ impl Connection {
                         return Ok(Ending::Violation(violation));
                     }
                 }
-                () = tokio::time::sleep_until(deadline), if reads => {
-                    return Ok(Ending::Violation(Violation::new(
-                        "input_timeout_exceeded",
-                        "Have not received a new text input within the timeout of this connection.",
-                    )));
+                () = socket::sleep_until(idle_at) => {
+                    return Ok(Ending::Violation(Violation::idle()));
                 }
             }
         }

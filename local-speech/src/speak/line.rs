@@ -26,7 +26,7 @@ pub(super) enum Next {
 #[derive(Default)]
 pub(super) struct Line {
     contexts: Vec<Waiting>,
-    chars: usize,
+    bytes: usize,
 }
 
 impl Line {
@@ -37,7 +37,7 @@ impl Line {
 
     /// Queues text.
     pub(super) fn speak(&mut self, context: &str, text: &str) {
-        self.chars += text.len();
+        self.bytes += text.len();
         self.find(context).pieces.extend(pieces(text).into_iter().map(str::to_owned));
     }
 
@@ -48,7 +48,7 @@ impl Line {
 
     /// Bytes of text that wait.
     pub(super) const fn waiting(&self) -> usize {
-        self.chars
+        self.bytes
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -60,7 +60,7 @@ impl Line {
         let index = self.contexts.iter().rposition(|w| w.closing || !w.pieces.is_empty())?;
         let waiting = self.contexts.get_mut(index)?;
         if let Some(text) = waiting.pieces.pop_front() {
-            self.chars -= text.len();
+            self.bytes -= text.len();
             return Some(Next::Piece {
                 context: waiting.context.clone(),
                 text,

@@ -31,19 +31,18 @@ pub(crate) async fn speak(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     let admitted = admit(&shared, &voice, &headers, &query.unwrap_or_default());
-    let admitted = admitted.and_then(|(query, place)| match upgrade {
-        Ok(upgrade) => Ok((query, place, upgrade)),
-        Err(_) => Err(Refusal::bad("invalid_request", "Expected a WebSocket upgrade request.")),
+    let opened = admitted.and_then(|(query, place)| {
+        let not_one = "Expected a WebSocket upgrade request.";
+        let upgrade = upgrade.map_err(|_| Refusal::bad("invalid_request", not_one))?;
+        Ok(socket::limited(upgrade)
+            .on_upgrade(move |socket| connection::run(socket, query, shared, place)))
     });
-    match admitted {
-        Ok((query, place, upgrade)) => socket::limited(upgrade)
-            .on_upgrade(move |socket| connection::run(socket, query, shared, place)),
-        Err(refusal) => {
-            let status = StatusCode::from_u16(refusal.status);
-            let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            (status, Json(refusal.json())).into_response()
-        }
-    }
+    opened.unwrap_or_else(|refusal| refused(&refusal))
+}
+
+fn refused(refusal: &Refusal) -> Response {
+    let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, Json(refusal.json())).into_response()
 }
 
 fn admit(

@@ -1,8 +1,7 @@
 //! A clip in the format asked for, cut into messages.
 
 use nexus_core::audio::resample::{RateError, Resampler};
-use nexus_core::audio::{g711, pcm};
-use nexus_core::provider::elevenlabs::{Format, SpokenChar, audio};
+use nexus_core::provider::elevenlabs::{Format, audio, chars_within};
 use serde_json::Value;
 
 use super::alignment::align;
@@ -36,13 +35,10 @@ pub(super) fn messages(
     let mut from_ms = 0;
     for part in samples.chunks((rate / 1000 * MESSAGE_MS).max(1) as usize) {
         let mut bytes = Vec::with_capacity(part.len() * 2);
-        match format {
-            Format::Pcm(_) => pcm::encode_onto(part, &mut bytes),
-            Format::Ulaw => g711::encode_onto(part, &mut bytes),
-        }
+        format.encode_onto(part, &mut bytes);
         let to_ms = from_ms + (part.len() as u64 * 1000 / u64::from(rate)) as u32;
         let aligned = match (each, from_ms) {
-            (true, _) => inside(&chars, from_ms, to_ms),
+            (true, _) => chars_within(&chars, from_ms, to_ms),
             (false, 0) => Some(chars.clone()),
             (false, _) => None,
         };
@@ -50,14 +46,6 @@ pub(super) fn messages(
         from_ms = to_ms;
     }
     Ok(messages)
-}
-
-/// The characters that begin in this stretch, with times from its beginning.
-fn inside(chars: &[SpokenChar], from_ms: u32, to_ms: u32) -> Option<Vec<SpokenChar>> {
-    let inside = chars.iter().filter(|c| (from_ms..to_ms).contains(&c.start_ms));
-    let inside: Vec<SpokenChar> =
-        inside.map(|c| SpokenChar { start_ms: c.start_ms - from_ms, ..*c }).collect();
-    (!inside.is_empty()).then_some(inside)
 }
 
 #[cfg(test)]

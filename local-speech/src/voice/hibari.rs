@@ -32,13 +32,15 @@ struct Header {
 pub struct Hibari {
     python: PathBuf,
     packages: PathBuf,
+    patience: Duration,
     worker: Option<Worker>,
 }
 
 impl Hibari {
     /// A voice run by `python` with the packages of that folder.
     pub fn new(python: &Path, packages: &Path) -> Self {
-        Self { python: python.to_owned(), packages: packages.to_owned(), worker: None }
+        let (python, packages) = (python.to_owned(), packages.to_owned());
+        Self { python, packages, patience: PATIENCE, worker: None }
     }
 }
 
@@ -48,15 +50,20 @@ impl Voice for Hibari {
     }
 
     fn speak(&mut self, text: &str, speed: f64) -> Result<Clip, VoiceError> {
-        // One that has died in the meantime is replaced at once; a fresh one that fails is not.
-        if let Some(mut worker) = self.worker.take()
-            && let Ok(clip) = worker.speak(text, speed)
-        {
-            self.worker = Some(worker);
-            return Ok(clip);
+        if let Some(mut worker) = self.worker.take() {
+            match worker.speak(text, speed, self.patience) {
+                Ok(clip) => {
+                    self.worker = Some(worker);
+                    return Ok(clip);
+                }
+                // It has died in the meantime: a fresh one takes its place at once.
+                Err(VoiceError::Failed(_)) => {}
+                // Who waits has waited long enough.
+                Err(error) => return Err(error),
+            }
         }
         let mut worker = Worker::start(&self.python, &self.packages)?;
-        let clip = worker.speak(text, speed)?;
+        let clip = worker.speak(text, speed, self.patience)?;
         self.worker = Some(worker);
         Ok(clip)
     }
@@ -95,11 +102,11 @@ impl Worker {
         Ok(Self { child, orders, clips })
     }
 
-    fn speak(&mut self, text: &str, speed: f64) -> Result<Clip, VoiceError> {
+    fn speak(&mut self, text: &str, speed: f64, patience: Duration) -> Result<Clip, VoiceError> {
         let failed = || VoiceError::Failed(NAME.to_owned());
         let order = json!({"text": text, "speed": speed}).to_string() + "\n";
         self.orders.write_all(order.as_bytes()).map_err(|_| failed())?;
-        self.clips.recv_timeout(PATIENCE).map_err(|error| match error {
+        self.clips.recv_timeout(patience).map_err(|error| match error {
             RecvTimeoutError::Timeout => VoiceError::TooSlow(NAME.to_owned()),
             RecvTimeoutError::Disconnected => failed(),
         })
@@ -144,12 +151,15 @@ def zeros(count, _kind): return Samples(2 * count)
 def clip(samples, _low, _high): return samples
 ";
         let hibari = "
-import os, numpy
+import os, time, numpy
 print('what a library prints is no audio')
+STARTS = os.path.join(os.path.dirname(__file__), 'starts')
+with open(STARTS, 'a') as starts: starts.write('.')
 class Hibari:
     sample_rate = 24000
     def __call__(self, text, speed, seed):
         if text == 'die': os._exit(1)
+        if text == 'slow' and os.path.getsize(STARTS) == 1: time.sleep(600)
         if text == 'what?': raise ValueError
         return numpy.zeros(len(text), None)
 ";
@@ -172,6 +182,18 @@ class Hibari:
         // Tried twice, with a fresh worker the second time.
         assert!(matches!(voice.speak("die", 1.0), Err(VoiceError::Failed(_))));
         assert_eq!(length(voice.speak("again", 1.0).unwrap()), (5, 24_000));
+    }
+
+    #[test]
+    fn what_takes_too_long_is_not_tried_again() {
+        let packages = packages();
+        let mut voice = Hibari::new(Path::new("python3"), packages.path());
+        voice.speak("Hello.", 1.0).unwrap();
+        voice.patience = Duration::from_secs(1);
+        // The next worker would say it.
+        assert!(matches!(voice.speak("slow", 1.0), Err(VoiceError::TooSlow(_))));
+        voice.patience = PATIENCE;
+        voice.speak("slow", 1.0).unwrap();
     }
 
     #[test]

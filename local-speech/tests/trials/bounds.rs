@@ -3,22 +3,10 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tokio_tungstenite::tungstenite::Error;
 
 use crate::recognition::WIDE;
 use crate::server::{Server, block_on};
-use crate::wire::{Frame, PATIENCE, Socket};
-
-/// The status and body of a refused upgrade.
-async fn refused(address: &str, path: &str, header: (&'static str, &'static str)) -> (u16, String) {
-    match Socket::open(address, path, header).await.map(drop).map_err(|error| *error) {
-        Err(Error::Http(response)) => {
-            let body = response.body().clone().unwrap_or_default();
-            (response.status().as_u16(), String::from_utf8_lossy(&body).into_owned())
-        }
-        other => panic!("{other:?}"),
-    }
-}
+use crate::wire::{Frame, PATIENCE, Socket, refused};
 
 pub(crate) fn what_is_wrong_is_refused() {
     const KEY: (&str, &str) = ("authorization", "Token x");

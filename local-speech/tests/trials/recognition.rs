@@ -6,7 +6,7 @@ use nexus_core::audio::resample::Resampler;
 use nexus_core::audio::{g711, pcm, wav};
 use serde_json::Value;
 
-use crate::server::{Server, block_on, folder, long};
+use crate::server::{Server, block_on, long, packages};
 use crate::texts::{TEXTS, errors};
 use crate::voice::spoken;
 use crate::wire::{Frame, Socket};
@@ -124,7 +124,7 @@ const NOVEL: &str = "It was the best of times, it was the worst of times, it was
     good or for evil, in the superlative degree of comparison only.";
 
 pub(crate) fn human_speech() {
-    let bytes = std::fs::read(folder().join("model/two_cities.wav")).unwrap();
+    let bytes = std::fs::read(packages().folder().join("model/two_cities.wav")).unwrap();
     let audio = wav::parse(&bytes).unwrap();
     let samples: Vec<i16> = pcm::samples(audio.data).collect();
     for line in [WIDE, NARROW] {

@@ -1,19 +1,20 @@
 //! The server as a process.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::{Child, Stdio};
 use std::sync::{Mutex, PoisonError};
 
-/// Where the fetched packages are.
-pub(crate) fn folder() -> PathBuf {
-    let given = std::env::var_os("NEXUS_SPEECH").map(PathBuf::from);
-    given.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../.nexus/speech"))
+use xtask::speech::Speech;
+
+/// The fetched packages.
+pub(crate) fn packages() -> Speech {
+    Speech::fetched().expect("run `cargo xtask speech`")
 }
 
 /// Whether trials can run; with `NEXUS_SPEECH` they must.
 pub(crate) fn fetched() -> bool {
-    std::env::var_os("NEXUS_SPEECH").is_some() || folder().join("complete").is_file()
+    std::env::var_os("NEXUS_SPEECH").is_some() || Speech::fetched().is_ok()
 }
 
 /// Whether all clips are tried, not a sample.
@@ -32,24 +33,9 @@ pub(crate) struct Server {
 impl Server {
     /// One of its own, with further flags.
     pub(crate) fn start(flags: &[&str]) -> Self {
-        let folder = folder();
-        let capi = folder.join("python/onnxruntime/capi");
-        let runtime = std::fs::read_dir(&capi)
-            .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask speech`", capi.display()))
-            .flatten()
-            .find(|entry| entry.file_name().to_string_lossy().starts_with("libonnxruntime."))
-            .expect("the runtime");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_nexus-local-speech"))
-            .arg("--model")
-            .arg(folder.join("model"))
-            .arg("--runtime")
-            .arg(runtime.path())
-            .arg("--packages")
-            .arg(folder.join("python"))
-            .args(flags)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let servers = Path::new(env!("CARGO_BIN_EXE_nexus-local-speech")).parent().unwrap();
+        let mut command = packages().command(servers, 0);
+        let mut child = command.args(flags).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let said: serde_json::Value = serde_json::from_str(&line).expect("it did not start");

@@ -49,7 +49,12 @@ impl Socket {
     }
 
     pub(crate) async fn say(&mut self, text: &str) {
-        self.0.send(Message::text(text)).await.unwrap();
+        assert!(self.try_say(text).await, "nobody is there");
+    }
+
+    /// Says it; `false` if nobody is there any more.
+    pub(crate) async fn try_say(&mut self, text: &str) -> bool {
+        self.0.send(Message::text(text)).await.is_ok()
     }
 
     pub(crate) async fn audio(&mut self, bytes: Vec<u8>) {
@@ -121,6 +126,21 @@ impl Socket {
                 }
             }
         }
+    }
+}
+
+/// The status and body of a refused upgrade.
+pub(crate) async fn refused(
+    address: &str,
+    path: &str,
+    header: (&'static str, &'static str),
+) -> (u16, String) {
+    match Socket::open(address, path, header).await.map(drop).map_err(|error| *error) {
+        Err(Error::Http(response)) => {
+            let body = response.body().clone().unwrap_or_default();
+            (response.status().as_u16(), String::from_utf8_lossy(&body).into_owned())
+        }
+        other => panic!("{other:?}"),
     }
 }
 

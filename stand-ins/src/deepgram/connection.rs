@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
 use nexus_core::audio::resample::RateError;
-use nexus_core::provider::deepgram::{Command, ListenQuery, Messages};
+use nexus_core::provider::deepgram::{Binary, Command, IDLE, IDLE_REASON, ListenQuery, Messages};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -15,8 +15,6 @@ use crate::ids;
 use crate::server::Shared;
 use crate::socket::{Outbox, await_close, close};
 
-/// Without audio or `KeepAlive` for this long the service closes.
-const IDLE: Duration = Duration::from_secs(10);
 /// Faster than this multiple of real time audio is not recognised.
 const SPEED_MAX: f64 = 1.25;
 /// Audio recognised at once before that limit holds.
@@ -87,9 +85,7 @@ impl Connection {
                     };
                 }
                 () = tokio::time::sleep_until(deadline), if next == Next::Listen => {
-                    let reason = "NET-0001: the server has not received audio or a text message \
-                                  within the timeout window";
-                    self.outbox.push(Instant::now(), close(1011, reason));
+                    self.outbox.push(Instant::now(), close(1011, IDLE_REASON));
                     next = Next::Drain;
                 }
             }
@@ -98,14 +94,14 @@ impl Connection {
 
     fn take(&mut self, frame: Message) -> Next {
         match frame {
-            Message::Binary(bytes) if bytes.is_empty() => self.close(),
-            Message::Binary(bytes) if bytes.starts_with(b"{\"type\"") => {
-                self.refuse("text was sent as a binary message and is no audio")
-            }
-            Message::Binary(bytes) => {
-                self.hear(&bytes);
-                Next::Listen
-            }
+            Message::Binary(bytes) => match Binary::of(&bytes) {
+                Binary::Audio => {
+                    self.hear(&bytes);
+                    Next::Listen
+                }
+                Binary::End => self.close(),
+                Binary::Text => self.refuse(Binary::NOT_AUDIO),
+            },
             Message::Text(text) => self.command(&text),
             Message::Close(_) => Next::Leave,
             Message::Ping(_) | Message::Pong(_) => Next::Listen,

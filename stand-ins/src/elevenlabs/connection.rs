@@ -56,17 +56,12 @@ impl Connection {
                     deadline = Instant::now() + self.query.inactivity;
                     match frame {
                         Some(Ok(Message::Text(text))) => self.take(&text),
-                        Some(Ok(Message::Binary(_))) => {
-                            Err(Violation::new("invalid_message", "Messages are JSON text."))
-                        }
+                        Some(Ok(Message::Binary(_))) => Err(Violation::not_text()),
                         Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
                         Some(Ok(Message::Close(_)) | Err(_)) | None => break None,
                     }
                 }
-                () = tokio::time::sleep_until(deadline) => Err(Violation::new(
-                    "input_timeout_exceeded",
-                    "Have not received a new text input within the timeout of this connection.",
-                )),
+                () = tokio::time::sleep_until(deadline) => Err(Violation::idle()),
             };
             if let Err(violation) = outcome {
                 let detail = json!({"error": violation.error, "message": violation.message});

@@ -5,12 +5,11 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nexus_core::audio::{g711, pcm};
 use nexus_core::provider::elevenlabs::{self as messages, Format};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::words::{Spoken, SpokenChar, speak};
+use crate::words::{Spoken, speak};
 
 /// Length of a piece of audio in milliseconds.
 const PIECE_MS: u32 = 200;
@@ -124,20 +123,15 @@ impl Delivery {
     fn render(&self, context: &str, spoken: &Spoken, range: Range<usize>, first: bool) -> Value {
         let samples = spoken.samples.get(range.clone()).unwrap_or_default();
         let mut bytes = Vec::new();
-        match self.format {
-            Format::Pcm(_) => pcm::encode_onto(samples, &mut bytes),
-            Format::Ulaw => g711::encode_onto(samples, &mut bytes),
-        }
+        self.format.encode_onto(samples, &mut bytes);
         if !self.sync_alignment {
             return messages::audio(context, &bytes, first.then_some(spoken.chars.as_slice()));
         }
         let rate = u64::from(self.format.sample_rate());
         let ms = |sample: usize| (sample as u64 * 1000 / rate) as u32;
         let (from, to) = (ms(range.start), ms(range.end));
-        let inside = spoken.chars.iter().filter(|c| (from..to).contains(&c.start_ms));
-        let chars: Vec<SpokenChar> =
-            inside.map(|c| SpokenChar { start_ms: c.start_ms - from, ..*c }).collect();
-        messages::audio(context, &bytes, (!chars.is_empty()).then_some(chars.as_slice()))
+        let chars = messages::chars_within(&spoken.chars, from, to);
+        messages::audio(context, &bytes, chars.as_deref())
     }
 
     fn line(&mut self, context: &str, now: Instant) -> &mut Line {

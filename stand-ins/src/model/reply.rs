@@ -26,26 +26,38 @@ pub(super) const STORY: &str = "Here is a story. A small bell hung in a quiet to
     Since then the people of the village greet the bell whenever they pass. \
     That is the end of the story.";
 
+/// How both agents part.
+pub(super) const FAREWELL: &str = "Goodbye, and thank you for calling. Have a good day.";
+
+/// The newest words of the user; empty if there are none.
+pub(super) fn last_said(messages: &[ChatMessage]) -> &str {
+    let last = messages.iter().rev().find(|message| message.role == "user");
+    last.map_or("", |message| message.content.trim())
+}
+
+/// Words without the punctuation at their end, to be said back.
+pub(super) fn to_repeat(said: &str) -> &str {
+    said.trim_end_matches(|c: char| c.is_whitespace() || ".,?!;:".contains(c))
+}
+
 /// The whole answer to a conversation. By the last user message:
 /// - none: a greeting;
 /// - it contains "goodbye": a farewell;
 /// - it contains "story": a story of more than 12 s;
 /// - otherwise it is said back: `I heard: <text>. What else can I do?`
 pub fn reply(messages: &[ChatMessage]) -> String {
-    let last = messages.iter().rev().find(|message| message.role == "user");
-    let Some(last) = last.map(|message| message.content.trim()).filter(|text| !text.is_empty())
-    else {
+    let last = last_said(messages);
+    if last.is_empty() {
         return "Hello! How can I help you today?".to_owned();
-    };
+    }
     let lower = last.to_lowercase();
     if lower.contains("goodbye") {
-        return "Goodbye, and thank you for calling. Have a good day.".to_owned();
+        return FAREWELL.to_owned();
     }
     if lower.contains("story") {
         return STORY.to_owned();
     }
-    let text = last.trim_end_matches(|c: char| c.is_whitespace() || ".,?!;:".contains(c));
-    format!("I heard: {text}. What else can I do?")
+    format!("I heard: {}. What else can I do?", to_repeat(last))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! understood and invents nothing.
 
 use super::ChatMessage;
-use super::reply::STORY;
+use super::reply::{FAREWELL, STORY, last_said, to_repeat};
 
 /// Said once in a call, as words for the ear.
 const REAL_MODEL: &str = "I only follow a script. A real language model takes over when you set \
@@ -23,19 +23,17 @@ enum Wish {
 
 /// The answer to a conversation.
 pub(super) fn reply(messages: &[ChatMessage]) -> String {
-    let last = messages.iter().rev().find(|message| message.role == "user");
-    let said = last.map_or("", |message| message.content.trim());
+    let said = last_said(messages);
     let told = messages.iter().any(|message| {
         message.role == "assistant" && message.content.contains("real language model")
     });
-    let understood = said.trim_end_matches(|c: char| c.is_whitespace() || ".,?!;:".contains(c));
     let answer = match wish(said) {
         Wish::Nothing => return "Hello! How can I help?".to_owned(),
-        Wish::Farewell => return "Goodbye, and thank you for calling. Have a good day.".to_owned(),
+        Wish::Farewell => return FAREWELL.to_owned(),
         Wish::Story => return STORY.to_owned(),
         Wish::Greeting => format!("Hello! {ABILITIES}"),
         Wish::Abilities => ABILITIES.to_owned(),
-        Wish::Other => format!("I understood: {understood}."),
+        Wish::Other => format!("I understood: {}.", to_repeat(said)),
     };
     if told { format!("{answer} What else?") } else { format!("{answer} {REAL_MODEL}") }
 }

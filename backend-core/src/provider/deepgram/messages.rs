@@ -54,13 +54,13 @@ fn seconds(ms: u64) -> f64 {
 }
 
 impl Messages {
-    /// `Results` for the audio from `start_ms` to `end_ms`.
-    pub fn results(&self, finality: Finality, from: u64, to: u64, words: &[Word]) -> Value {
+    /// `Results` for the audio between two times in milliseconds.
+    pub fn results(&self, finality: Finality, from_ms: u64, to_ms: u64, words: &[Word]) -> Value {
         json!({
             "type": "Results",
             "channel_index": [0, 1],
-            "duration": seconds(to.saturating_sub(from)),
-            "start": seconds(from),
+            "duration": seconds(to_ms.saturating_sub(from_ms)),
+            "start": seconds(from_ms),
             "is_final": finality != Finality::Interim,
             "speech_final": matches!(finality, Finality::Utterance | Finality::Finalize),
             "from_finalize": finality == Finality::Finalize,
@@ -160,6 +160,33 @@ impl Messages {
     }
 }
 
+/// What a client's binary frame is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Binary {
+    /// Sound in the encoding of the connection.
+    Audio,
+    /// Nothing: the end of the stream.
+    End,
+    /// A command in the wrong kind of frame.
+    Text,
+}
+
+impl Binary {
+    /// What is wrong with [`Binary::Text`].
+    pub const NOT_AUDIO: &str = "text was sent as a binary message and is no audio";
+
+    /// Tells by the beginning.
+    pub fn of(bytes: &[u8]) -> Self {
+        if bytes.is_empty() {
+            Self::End
+        } else if bytes.starts_with(b"{\"type\"") {
+            Self::Text
+        } else {
+            Self::Audio
+        }
+    }
+}
+
 /// What a client's text frame asks for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
@@ -215,6 +242,13 @@ fn is_list_of_texts(value: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn binary_frames_are_told_apart() {
+        assert_eq!(Binary::of(b""), Binary::End);
+        assert_eq!(Binary::of(br#"{"type":"KeepAlive"}"#), Binary::Text);
+        assert_eq!(Binary::of(b"{\"typ"), Binary::Audio);
+    }
 
     #[test]
     fn commands_are_read_strictly() {

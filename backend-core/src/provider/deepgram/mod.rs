@@ -6,10 +6,18 @@
 mod messages;
 mod query;
 
-pub use messages::{Command, Finality, Messages, Word};
+pub use messages::{Binary, Command, Finality, Messages, Word};
 pub use query::{Encoding, ListenQuery};
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
+
+/// Without audio or a text message for this long the service closes a connection.
+pub const IDLE: Duration = Duration::from_secs(10);
+/// In which words it does so, with code 1011.
+pub const IDLE_REASON: &str =
+    "NET-0001: the server has not received audio or a text message within the timeout window";
 
 /// A refused upgrade.
 #[derive(Clone, Debug, PartialEq, Eq)]

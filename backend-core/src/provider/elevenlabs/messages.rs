@@ -24,11 +24,11 @@ pub struct SpokenChar {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClientMessage {
-    #[serde(default)]
     /// To be said; empty keeps alive.
+    #[serde(default)]
     pub text: Option<String>,
-    #[serde(default, alias = "contextId")]
     /// Whose it is.
+    #[serde(default, alias = "contextId")]
     pub context_id: Option<String>,
     #[serde(default, alias = "voiceSettings")]
     voice_settings: Option<VoiceSettings>,
@@ -36,14 +36,14 @@ pub struct ClientMessage {
     pub(super) generation_config: Option<GenerationConfig>,
     #[serde(default, alias = "pronunciationDictionaryLocators")]
     pronunciation_dictionary_locators: Option<Vec<Value>>,
-    #[serde(default)]
     /// Say what is buffered.
+    #[serde(default)]
     pub flush: Option<bool>,
-    #[serde(default, alias = "closeContext")]
     /// The context gets no more text.
+    #[serde(default, alias = "closeContext")]
     pub close_context: Option<bool>,
-    #[serde(default, alias = "closeSocket")]
     /// Say everything, then close.
+    #[serde(default, alias = "closeSocket")]
     pub close_socket: Option<bool>,
     #[serde(default)]
     try_trigger_generation: Option<bool>,
@@ -82,6 +82,17 @@ impl Violation {
     /// A violation of this name.
     pub fn new(error: &'static str, message: impl Into<String>) -> Self {
         Self { error, message: message.into() }
+    }
+
+    /// A binary frame came.
+    pub fn not_text() -> Self {
+        Self::new("invalid_message", "Messages are JSON text.")
+    }
+
+    /// Nothing came for too long.
+    pub fn idle() -> Self {
+        let message = "Have not received a new text input within the timeout of this connection.";
+        Self::new("input_timeout_exceeded", message)
     }
 
     /// The error frame.
@@ -157,6 +168,15 @@ pub fn audio(context: &str, audio: &[u8], chars: Option<&[SpokenChar]>) -> Value
         "normalizedAlignment": chars.map(|chars| alignment(chars, Some(' '))),
         "contextId": context,
     })
+}
+
+/// The characters that begin between two times in milliseconds, with times from the first of these;
+/// `None` if there are none.
+pub fn chars_within(chars: &[SpokenChar], from_ms: u32, to_ms: u32) -> Option<Vec<SpokenChar>> {
+    let within = chars.iter().filter(|c| (from_ms..to_ms).contains(&c.start_ms));
+    let within: Vec<SpokenChar> =
+        within.map(|c| SpokenChar { start_ms: c.start_ms - from_ms, ..*c }).collect();
+    (!within.is_empty()).then_some(within)
 }
 
 /// Flash's normalised characters begin with a blank of no length.

@@ -9,7 +9,7 @@ mod messages;
 mod query;
 
 pub use contexts::{Contexts, Effect};
-pub use messages::{ClientMessage, SpokenChar, Violation, audio, end_of_context};
+pub use messages::{ClientMessage, SpokenChar, Violation, audio, chars_within, end_of_context};
 pub use query::{Format, SpeakQuery};
 
 use serde_json::{Value, json};

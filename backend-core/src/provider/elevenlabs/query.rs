@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::audio::{g711, pcm};
+
 use super::Refusal;
 
 /// Models that this socket speaks; version 3 and later are refused on it.
@@ -33,6 +35,14 @@ impl Format {
         match self {
             Self::Pcm(rate) => rate,
             Self::Ulaw => 8_000,
+        }
+    }
+
+    /// Appends samples as bytes.
+    pub fn encode_onto(self, samples: &[i16], bytes: &mut Vec<u8>) {
+        match self {
+            Self::Pcm(_) => pcm::encode_onto(samples, bytes),
+            Self::Ulaw => g711::encode_onto(samples, bytes),
         }
     }
 

@@ -156,6 +156,32 @@ fn a_short_pause_ends_nothing() {
 }
 
 #[test]
+fn interim_results_go_on_after_a_breath() {
+    let mut line = Line::new(LIVE);
+    line.live(9_000, 400);
+    line.live(0, 200);
+    let before = line.story().len();
+    line.live(9_000, 1_200);
+    let fresh = line.story().split_off(before);
+    assert!(fresh.len() >= 2 && fresh.iter().all(|said| said.ends_with('~')), "{fresh:?}");
+    assert!(fresh.last().unwrap().contains("w6"), "{fresh:?}");
+}
+
+#[test]
+fn an_interim_decoding_that_a_pause_overtakes_holds_nothing_up() {
+    let mut line = Line::new(LIVE);
+    line.push(9_000, 520);
+    assert!(line.waiting[0].interim);
+    line.push(0, 200);
+    // Both are done by now, the pause's first.
+    line.waiting.reverse();
+    line.recognise();
+    let before = line.story().len();
+    line.live(9_000, 1_200);
+    assert!(line.story().len() >= before + 2, "{:?}", line.story());
+}
+
+#[test]
 fn without_interim_results_and_events_only_results_are_said() {
     let mut line = Line::new("&endpointing=300");
     line.live(9_000, 1_200);
