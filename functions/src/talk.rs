@@ -38,7 +38,7 @@ pub fn find(config: &Config, method: &Method, uri: &Uri) -> Option<Talk> {
         return None;
     }
     match uri.path() {
-        "/talk" => Some(page(config)),
+        "/talk" | "/talk/" => Some(page(config)),
         "/talk/demo.json" => demo(config, uri),
         path => asset(path.strip_prefix(ASSETS)?),
     }
@@ -70,7 +70,8 @@ fn page(config: &Config) -> Talk {
     Talk::File { path: "/index.html".to_owned(), headers }
 }
 
-/// Our own scripts and styles from files, our own API, and the voice servers: nothing else.
+/// Our own scripts and styles from files, our own API, and the voice servers: nothing else. The page's
+/// icon is an empty `data:` address, or browsers would ask for one that is not there.
 fn policy(config: &Config) -> String {
     let mut connect = "'self'".to_owned();
     for cell in [Cell::Us, Cell::Eu] {
@@ -81,7 +82,7 @@ fn policy(config: &Config) -> String {
     }
     format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src {connect}; \
-         media-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+         img-src data:; media-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
          require-trusted-types-for 'script'; trusted-types 'none'"
     )
 }
@@ -147,7 +148,17 @@ mod tests {
         assert!(headers["permissions-policy"].to_str().unwrap().starts_with("microphone=(self)"));
         let policy = headers["content-security-policy"].to_str().unwrap();
         assert!(policy.contains("connect-src 'self' wss://voice.example wss://eu.example:8081;"));
+        assert!(policy.contains("img-src data:;"), "the icon's: {policy}");
         assert!(!policy.contains("unsafe"), "{policy}");
+    }
+
+    #[test]
+    fn the_page_has_one_address_with_and_without_a_slash() {
+        for address in ["/talk", "/talk/"] {
+            let found = get(&config(), address);
+            assert!(matches!(found, Some(Talk::File { path, .. }) if path == "/index.html"));
+        }
+        assert!(get(&config(), "/talk/x").is_none());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
-use nexus_tests::client::Outcome;
+use nexus_tests::client::{Outcome, PASSWORD};
 use nexus_tests::fixture::Fixture;
 use xtask::api::Api;
 use xtask::cell::Cell;
@@ -36,7 +36,7 @@ fn given(fixture: &Fixture) -> BTreeMap<String, String> {
     [
         ("NEXUS_PUBLIC_URL_US", edge.as_str()),
         ("NEXUS_PUBLIC_URL_EU", edge.as_str()),
-        ("NEXUS_SMOKE_PASSWORD", "correct horse battery staple"),
+        ("NEXUS_SMOKE_PASSWORD", PASSWORD),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into()

@@ -98,7 +98,7 @@ async fn call(fixture: Fixture) -> Outcome {
 
     let seconds = talk::hang_up_and_listen(&mut browser).await?;
     assert!(seconds > PAUSE.as_secs_f64(), "the recording is {seconds} s long");
-    assert_eq!(browser.complaints(), [] as [String; 0]);
+    assert_eq!(browser.complaints().await?, [] as [String; 0]);
     let id = talk::call_id(&mut browser).await?;
     let turns = speech::check(&team, &id, &LINES).await?;
     let heard = texts(&turns, "agent", "heard");

@@ -29,10 +29,23 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// Largest answer: a screenshot of a long page.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 
+/// The browser's process with its helpers; they end with it.
+#[derive(Debug)]
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Ok(id) = i32::try_from(self.0.id()) {
+            let _ = killpg(Pid::from_raw(id), Signal::SIGKILL);
+        }
+        let _ = self.0.wait();
+    }
+}
+
 /// A browser with one page.
 #[derive(Debug)]
 pub struct Browser {
-    process: Child,
+    _process: Process,
     _profile: TempDir,
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     session: String,
@@ -60,25 +73,26 @@ fn program() -> Outcome<&'static str> {
     found.ok_or_else(|| "no Chromium on the path: install it (on Debian: chromium)".into())
 }
 
-fn start(profile: &Path, microphone: &Path) -> Outcome<Child> {
+fn start(profile: &Path, microphone: Option<&Path>) -> Outcome<Process> {
     let mut command = Command::new(program()?);
     command
         .args(["--headless=new", "--remote-debugging-port=0", "--no-first-run", "--disable-gpu"])
         .args(["--disable-dev-shm-usage", "--disable-background-networking", "--mute-audio"])
-        .args(["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"])
-        .arg(format!("--use-file-for-fake-audio-capture={}", microphone.display()))
+        .arg("--use-fake-device-for-media-stream")
         .arg(format!("--user-data-dir={}", profile.display()));
+    if let Some(file) = microphone {
+        command.arg(format!("--use-file-for-fake-audio-capture={}", file.display()));
+    }
     if std::fs::metadata(profile)?.uid() == 0 {
         // Its sandbox refuses to run as root, as in containers.
         command.arg("--no-sandbox");
     }
     command.arg("about:blank").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    // Its helpers end with it.
-    Ok(command.process_group(0).spawn()?)
+    Ok(Process(command.process_group(0).spawn()?))
 }
 
 /// The address that the browser writes down when it listens: port and path, a line each.
-async fn address(profile: &Path, process: &mut Child) -> Outcome<String> {
+async fn address(profile: &Path, Process(process): &mut Process) -> Outcome<String> {
     let file = profile.join("DevToolsActivePort");
     let written = async {
         loop {
@@ -98,6 +112,15 @@ async fn address(profile: &Path, process: &mut Child) -> Outcome<String> {
 impl Browser {
     /// Starts a browser that hears `microphone` (a WAV, again and again) and opens `url`.
     pub async fn open(microphone: &Path, url: &str) -> Outcome<Self> {
+        Self::start(Some(microphone), url).await
+    }
+
+    /// Starts a browser whose person refuses the microphone.
+    pub async fn refusing(url: &str) -> Outcome<Self> {
+        Self::start(None, url).await
+    }
+
+    async fn start(microphone: Option<&Path>, url: &str) -> Outcome<Self> {
         let profile = tempfile::tempdir()?;
         let mut process = start(profile.path(), microphone)?;
         let address = address(profile.path(), &mut process).await?;
@@ -106,13 +129,16 @@ impl Browser {
             .max_frame_size(Some(ANSWER_BYTES_MAX));
         let (socket, _) = connect_async_with_config(address, Some(config), false).await?;
         let mut browser = Self {
-            process,
+            _process: process,
             _profile: profile,
             socket,
             session: String::new(),
             last_id: 0,
             complaints: Vec::new(),
         };
+        let setting = if microphone.is_some() { "granted" } else { "denied" };
+        let permission = json!({"permission": {"name": "microphone"}, "setting": setting});
+        browser.ask("Browser.setPermission", permission).await?;
         let target = browser.ask("Target.createTarget", json!({"url": "about:blank"})).await?;
         let attach = json!({"targetId": target["targetId"], "flatten": true});
         let attached = browser.ask("Target.attachToTarget", attach).await?;
@@ -160,9 +186,20 @@ impl Browser {
         self.complaints.push(complaint.to_string());
     }
 
-    /// Errors that the page threw or the browser logged, such as what its policy forbade.
-    pub fn complaints(&self) -> &[String] {
-        &self.complaints
+    /// Errors that the page threw or the browser logged until now, such as what its policy forbade.
+    pub async fn complaints(&mut self) -> Outcome<&[String]> {
+        // What has happened is told before this is answered.
+        self.run("undefined").await?;
+        Ok(&self.complaints)
+    }
+
+    /// Takes the page's network away, or gives it back.
+    pub async fn set_offline(&mut self, offline: bool) -> Outcome {
+        self.ask("Network.enable", json!({})).await?;
+        let conditions = json!({
+            "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1,
+        });
+        self.ask("Network.emulateNetworkConditions", conditions).await.map(|_| ())
     }
 
     /// The value of an expression; a promise is waited for. Runs as if the person had just clicked.
@@ -242,14 +279,5 @@ impl Browser {
         let picture = BASE64.decode(answer["data"].as_str().unwrap_or_default().as_bytes())?;
         std::fs::write(file, picture)?;
         Ok(())
-    }
-}
-
-impl Drop for Browser {
-    fn drop(&mut self) {
-        if let Ok(id) = i32::try_from(self.process.id()) {
-            let _ = killpg(Pid::from_raw(id), Signal::SIGKILL);
-        }
-        let _ = self.process.wait();
     }
 }

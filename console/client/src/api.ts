@@ -81,6 +81,13 @@ interface Created {
   voice: Voice | null;
 }
 
+/** How a request is sent. */
+interface How {
+  token?: string | undefined;
+  /** Let it outlive the page. */
+  keepalive?: boolean;
+}
+
 /** What of the browser the API client uses. */
 export interface ApiOptions {
   addresses?: Addresses;
@@ -168,9 +175,9 @@ export class Api {
     }
   }
 
-  /** Ends a call from outside. */
+  /** Ends a call from outside, also from a page that is closing. */
   async endCall(id: string): Promise<void> {
-    await this.#json("POST", `/api/calls/${id}/end`);
+    await this.#authorised("POST", `/api/calls/${id}/end`, undefined, { keepalive: true });
   }
 
   /** A call. */
@@ -192,17 +199,17 @@ export class Api {
     return (await this.#authorised(method, path, body)).json();
   }
 
-  async #authorised(method: string, path: string, body?: unknown): Promise<Response> {
+  async #authorised(method: string, path: string, body?: unknown, how: How = {}): Promise<Response> {
     if (!this.#tokens) throw new NexusError({ kind: "signed_out" });
     if (this.#now() > this.#tokens.until - EARLY_MS) await this.#refresh();
     try {
-      return await this.#plain(method, path, body, this.#tokens?.access_token);
+      return await this.#plain(method, path, body, { ...how, token: this.#tokens?.access_token });
     } catch (error) {
       const expired =
         error instanceof NexusError && error.problem.kind === "refused" && error.problem.code === "invalid_token";
       if (!expired) throw error;
       await this.#refresh();
-      return this.#plain(method, path, body, this.#tokens?.access_token);
+      return this.#plain(method, path, body, { ...how, token: this.#tokens?.access_token });
     }
   }
 
@@ -232,13 +239,13 @@ export class Api {
     this.#tokens = { access_token, refresh_token, expires_in, until: this.#now() + expires_in * 1000 };
   }
 
-  async #plain(method: string, path: string, body?: unknown, token?: string): Promise<Response> {
+  async #plain(method: string, path: string, body?: unknown, { token, keepalive = false }: How = {}): Promise<Response> {
     const headers: Record<string, string> = {};
     if (body !== undefined) headers["content-type"] = "application/json";
     if (token !== undefined) headers["authorization"] = `Bearer ${token}`;
     let response: Response;
     try {
-      const init: RequestInit = { method, headers, credentials: "omit", cache: "no-store" };
+      const init: RequestInit = { method, headers, credentials: "omit", cache: "no-store", keepalive };
       if (body !== undefined) init.body = JSON.stringify(body);
       response = await this.#fetch(this.addresses.backend + path, init);
     } catch (error) {

@@ -2,9 +2,12 @@
 //
 //   const api = new Api();
 //   await api.logIn("me@example.com", "…");
-//   const call = await Call.open({ api, agentId: (await api.agents())[0].id });
+//   const [agent] = await api.agents();
+//   const worklets = { capture: "/capture.js", playback: "/playback.js" }; // see WorkletUrls
+//   const call = await Call.open({ api, agentId: agent.id, worklets }); // from a click: it asks for the microphone
 //   call.on("message", (message) => …);
-//   await call.hangUp();
+//   call.start();
+//   call.hangUp();
 export * from "./addresses.ts";
 export * from "./api.ts";
 export * from "./call.ts";
@@ -13,4 +16,4 @@ export * from "./emitter.ts";
 export * from "./line.ts";
 export * from "./problem.ts";
 export * from "./protocol.ts";
-export { captureLevel } from "./audio/level.ts";
+export { meterLevel } from "./audio/level.ts";

@@ -15,7 +15,7 @@ import {
   TICKET_PREFIX,
 } from "./protocol.ts";
 
-/** Longest wait for `ready` on one socket, in ms. */
+/** Longest wait for a fresh ticket, and for `ready` on one socket, in ms. */
 const READY_MS = 10_000;
 /** How long a lost connection is looked for, in ms. A server keeps a lost call for 15 s by default. */
 const GIVE_UP_MS = 30_000;
@@ -27,7 +27,6 @@ const QUEUED_BYTES_MAX = 64_000;
 /** What of a WebSocket is used. */
 export interface Socket {
   binaryType: string;
-  readonly protocol: string;
   readonly bufferedAmount: number;
   send(data: string | ArrayBuffer): void;
   close(code?: number): void;
@@ -255,6 +254,8 @@ export class Line extends Emitter<LineEvents> {
   }
 
   async #again(): Promise<void> {
+    // The API may never answer.
+    this.#timer(READY_MS, () => this.#lost());
     const generation = this.#generation;
     try {
       const opening = await this.#options.resume();

@@ -8,6 +8,8 @@ interface Asked {
   what: string;
   token: string | null;
   body: Record<string, unknown>;
+  /** Whether it outlives the page. */
+  keepalive: boolean;
 }
 
 /** An API whose server is `answer`. */
@@ -20,7 +22,8 @@ function api(answer: (asked: Asked) => Response | Promise<Response>): { api: Api
     fetch: async (input, init) => {
       const token = new Headers(init?.headers).get("authorization");
       const body = typeof init?.body === "string" ? (JSON.parse(init.body) as Record<string, unknown>) : {};
-      const one = { what: `${init?.method} ${String(input).replace("https://edge", "")}`, token, body };
+      const keepalive = init?.keepalive === true;
+      const one = { what: `${init?.method} ${String(input).replace("https://edge", "")}`, token, body, keepalive };
       asked.push(one);
       return answer(one);
     },
@@ -108,6 +111,14 @@ test("a call that is over is not resumed", async () => {
   });
   await made.logIn("a@b.c", "secret");
   assert.equal(await made.resumeCall("call_1"), undefined);
+});
+
+test("ending a call outlives the page, which may be closing", async () => {
+  const { api: made, asked } = api(({ what }) => json(what.includes("/auth/") ? tokens() : { id: "call_1" }));
+  await made.logIn("a@b.c", "secret");
+  await made.endCall("call_1");
+  const ended = asked.at(-1);
+  assert.deepEqual([ended?.what, ended?.keepalive], ["POST /api/calls/call_1/end", true]);
 });
 
 test("every refusal is one of the known problems", async () => {

@@ -168,6 +168,23 @@ test("a server that never says ready is given up and tried again", async () => {
   assert.equal(sockets.length, 2);
 });
 
+test("an API that never answers is asked again, and the call is given up in time", async () => {
+  let asked = 0;
+  let answerLate: (opening: Opening) => void = () => {};
+  const { clock, socket, sockets, told } = connected(() => {
+    asked += 1;
+    return new Promise((resolve) => (answerLate = resolve));
+  });
+  socket.lose(1006);
+  await clock.pass(35_000);
+  assert.deepEqual(told.slice(1), ["reconnecting", "ended", "problem server_away", "ended error"]);
+  assert.ok(asked > 1, `${asked} tries`);
+  assert.equal(clock.next(), undefined, "nothing goes on behind it");
+  answerLate(opening("2"));
+  await settle();
+  assert.equal(sockets.length, 1, "an answer that comes too late opens nothing");
+});
+
 test("a call that ended meanwhile is over, without a problem", async () => {
   const { clock, socket, told } = connected(async () => undefined);
   socket.lose(1006);

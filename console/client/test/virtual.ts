@@ -47,7 +47,6 @@ export async function settle(): Promise<void> {
 
 export class FakeSocket implements Socket {
   binaryType = "";
-  protocol = "nexus.v1";
   bufferedAmount = 0;
   onopen: ((event: never) => void) | null = null;
   onmessage: ((event: { data: unknown }) => void) | null = null;

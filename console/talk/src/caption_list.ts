@@ -5,13 +5,16 @@ import { byId, make, within } from "./dom.ts";
 /** This close to the end, in pixels, counts as reading the newest line. */
 const AT_END = 48;
 
+/** Behind a line of which nobody said how it ended. */
+const BROKEN = " (broken off)";
+
 /** The captions on the page. Each line is also read out, once, when it is final. */
 export class CaptionList {
   readonly #box = byId("captions");
   readonly #list = within<HTMLOListElement>(this.#box, "ol");
   readonly #spoken = byId("spoken");
   readonly #captions = new Captions();
-  readonly #shown = new Map<string, HTMLLIElement>();
+  readonly #shown = new Map<Caption, HTMLLIElement>();
   readonly #agent: string;
   /** Whether the person reads the newest line; whoever has scrolled back is left there. */
   #follows = true;
@@ -21,8 +24,7 @@ export class CaptionList {
 
   constructor(agent: string) {
     this.#agent = agent;
-    this.#list.replaceChildren();
-    this.#spoken.replaceChildren();
+    this.clear();
     this.#box.classList.remove("whole");
     this.#box.onscroll = () => {
       this.#follows = this.#box.scrollHeight - this.#box.scrollTop - this.#box.clientHeight < AT_END;
@@ -32,28 +34,43 @@ export class CaptionList {
 
   /** Nothing more comes: all of it is shown at once. */
   end(): void {
+    this.#settle();
     this.#resized.disconnect();
     this.#box.classList.add("whole");
   }
 
+  /** What was said is nobody's business any more. */
+  clear(): void {
+    this.#resized.disconnect();
+    this.#list.replaceChildren();
+    this.#spoken.replaceChildren();
+  }
+
   take(message: ServerMessage): void {
+    // A call that was found again begins with `ready`: what was open before it is over.
+    if (message.type === "ready") this.#settle();
     const line = this.#captions.take(message);
     if (line) this.#show(line);
   }
 
+  #settle(): void {
+    for (const line of this.#captions.settle()) this.#show(line);
+  }
+
   #show(line: Caption): void {
-    let item = this.#shown.get(line.key);
+    let item = this.#shown.get(line);
     if (!item) {
       item = make("li");
-      this.#shown.set(line.key, item);
+      this.#shown.set(line, item);
       this.#list.append(item);
     }
     const name = line.who === "caller" ? "You" : this.#agent;
     item.className = line.open ? `${line.who} open` : line.who;
     item.replaceChildren(make("b", name), line.text);
     if (line.lost !== "") item.append(make("s", line.lost), make("span", " (not heard)", "unseen"));
+    if (line.broken) item.append(make("span", BROKEN, "note"));
     if (!line.open) {
-      const cut = line.lost === "" ? "" : " (interrupted)";
+      const cut = line.broken ? BROKEN : line.lost === "" ? "" : " (interrupted)";
       this.#spoken.append(make("p", `${name}: ${line.text}${cut}`));
     }
   }

@@ -1,10 +1,8 @@
 // What was said by whom, made of the messages of a call. No page in it, so that it can be tested alone.
 import type { ServerMessage } from "../../client/src/protocol.ts";
 
-/** One line of the captions. */
+/** One line of the captions, the same object for all that becomes of it. */
 export interface Caption {
-  /** The same for all versions of a line. */
-  key: string;
   who: "caller" | "agent";
   /** What was said and, of the agent, heard. */
   text: string;
@@ -12,19 +10,14 @@ export interface Caption {
   lost: string;
   /** It may still change. */
   open: boolean;
+  /** It ended without word of how much was said or heard. */
+  broken: boolean;
 }
 
 /** The captions of a call. */
 export class Captions {
-  readonly #lines: Caption[] = [];
   /** The line of each turn and speaker, until it is final. */
   readonly #open = new Map<string, Caption>();
-  #count = 0;
-
-  /** The lines, oldest first. */
-  get lines(): readonly Caption[] {
-    return this.#lines;
-  }
 
   /** Takes a message in; the line that it changed. */
   take(message: ServerMessage): Caption | undefined {
@@ -51,12 +44,19 @@ export class Captions {
     }
   }
 
+  /** Nothing more comes of what is open: the connection was lost or the call is over. The lines that end so. */
+  settle(): Caption[] {
+    const lines = [...this.#open.values()];
+    this.#open.clear();
+    for (const line of lines) Object.assign(line, { open: false, broken: true } satisfies Partial<Caption>);
+    return lines;
+  }
+
   #line(who: Caption["who"], turn: number): Caption {
     const found = this.#open.get(`${who} ${turn}`);
     if (found) return found;
-    const line: Caption = { key: `${who}-${(this.#count += 1)}`, who, text: "", lost: "", open: true };
+    const line: Caption = { who, text: "", lost: "", open: true, broken: false };
     this.#open.set(`${who} ${turn}`, line);
-    this.#lines.push(line);
     return line;
   }
 

@@ -1,4 +1,4 @@
-import { STAGES, type ServerMessage } from "../../client/src/index.ts";
+import { STAGES, type ServerMessage, type TurnLatency } from "../../client/src/index.ts";
 import { byId, draw, make, within } from "./dom.ts";
 import { type Bar, bar, median, PARTS, ticks } from "./latency.ts";
 
@@ -63,10 +63,18 @@ function legend(): HTMLElement {
   );
 }
 
-const HEADS = ["turn found over", "words known", "first token", "first clause", "first audio", "sent", "heard"];
+const HEADS: Record<keyof TurnLatency, string> = {
+  endpoint: "turn found over",
+  transcript: "words known",
+  first_token: "first token",
+  first_clause: "first clause",
+  first_audio: "first audio",
+  sent: "sent",
+  heard: "heard",
+};
 
 function table(bars: readonly Bar[]): HTMLElement {
-  const head = make("tr", ["Turn", ...HEADS.map((words) => `${words}, ms`)].map((words) => heading(words, "col")));
+  const head = make("tr", ["Turn", ...STAGES.map((stage) => `${HEADS[stage]}, ms`)].map((words) => heading(words, "col")));
   const rows = bars.map(({ turn, latency }) =>
     make("tr", [heading(String(turn), "row"), ...STAGES.map((stage) => make("td", String(latency[stage] ?? "–")))]),
   );

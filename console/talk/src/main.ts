@@ -21,12 +21,16 @@ function begin(): void {
   });
 }
 
-page.onSignedOut = begin;
-byId<HTMLButtonElement>("log-out").onclick = () => {
+function leave(): void {
   page.onLeave();
+  begin();
+}
+
+page.onSignedOut = leave;
+byId<HTMLButtonElement>("log-out").onclick = () => {
   page.clear();
+  leave();
   // Nothing here may use it any more, whatever becomes of the request.
   void api.logOut().catch(() => {});
-  begin();
 };
 begin();

@@ -1,4 +1,4 @@
-import { captureLevel } from "../../client/src/index.ts";
+import { meterLevel } from "../../client/src/index.ts";
 import { byId, within } from "./dom.ts";
 
 /** How much of the level is left after each frame: it rises at once and falls slowly. */
@@ -17,7 +17,7 @@ export class Meter {
 
   /** `level`: root mean square, 0 to 1. */
   set(level: number): void {
-    this.#target = captureLevel(level);
+    this.#target = meterLevel(level);
     if (this.#frame === 0) this.#frame = requestAnimationFrame(() => this.#draw());
   }
 

@@ -62,12 +62,12 @@ export class Device implements Sound {
     if (!navigator.mediaDevices?.getUserMedia || typeof AudioWorkletNode === "undefined") {
       throw new NexusError({ kind: "unsupported" });
     }
-    const context = new AudioContext({ latencyHint: "interactive" });
+    let context: AudioContext | undefined;
     let stream: MediaStream | undefined;
     try {
+      context = new AudioContext({ latencyHint: "interactive" });
       stream = await askForMicrophone(microphone);
-      await context.audioWorklet.addModule(worklets.capture);
-      await context.audioWorklet.addModule(worklets.playback);
+      await load(context, worklets);
       await context.resume();
       const processorOptions: WorkletOptions = { lineRate };
       const capture = new AudioWorkletNode(context, CAPTURE, { numberOfOutputs: 0, processorOptions });
@@ -83,7 +83,7 @@ export class Device implements Sound {
       return device;
     } catch (error) {
       stream?.getTracks().forEach((track) => track.stop());
-      void context.close();
+      void context?.close();
       throw error instanceof NexusError ? error : new NexusError({ kind: "unsupported" }, error);
     }
   }
@@ -134,6 +134,15 @@ export class Device implements Sound {
       track.stop();
     }
     if (this.#context.state !== "closed") void this.#context.close();
+  }
+}
+
+/** The browser has worklets, so what fails here is the way to the files. */
+async function load({ audioWorklet }: AudioContext, { capture, playback }: WorkletUrls): Promise<void> {
+  try {
+    await Promise.all([audioWorklet.addModule(capture), audioWorklet.addModule(playback)]);
+  } catch (error) {
+    throw new NexusError({ kind: "server_away" }, error);
   }
 }
 

@@ -9,7 +9,7 @@ export function rms(samples: Float32Array): number {
 }
 
 /** How far a meter goes, 0 to 1, for a root mean square in 0 to 1. */
-export function captureLevel(level: number): number {
+export function meterLevel(level: number): number {
   const db = 20 * Math.log10(Math.max(level, 1e-6));
   return Math.min(1, Math.max(0, 1 - db / FLOOR_DB));
 }

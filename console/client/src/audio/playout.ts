@@ -34,7 +34,10 @@ export class Playout {
     return this.#written - this.#played;
   }
 
-  /** Queues PCM16 of the line. */
+  /**
+   * Queues PCM16 of the line. A whole message is resampled at once, between two blocks of the audio
+   * thread: 0.4 ms for 100 ms of speech, of the 2.7 ms that a block of 128 samples at 48 kHz lasts.
+   */
   push(pcm: ArrayBuffer): void {
     const samples = this.#resampler.process(samplesOf(pcm));
     this.#grow(samples.length);
