@@ -13,8 +13,9 @@ source "$fly_dir/secrets.sh"
 # shellcheck source=fly/release.sh
 source "$fly_dir/release.sh"
 
-cell='' app='' org=${NEXUS_FLY_ORG:-personal} image='' regions=''
-dry_run=no with_call=yes back=no count=1 spare=1
+cell='' app='' org=${NEXUS_FLY_ORG:-personal} image='' regions='' every_region=no
+# Without a number of their own, the regions keep the machines that they have.
+dry_run=no with_call=yes back=no count='' spare=''
 app_exists=no
 # What the app's machines are; `seen` while nothing has changed since the look at them.
 machines='' machines_json='[]' seen=no
@@ -32,9 +33,10 @@ usage() {
 usage: fly/deploy.sh              --cell us|eu [flags]     the app's first region
        fly/deploy-multi-region.sh --cell us|eu [flags]     all regions
 
-  --regions A,B,..  the regions, the first one first (deploy-multi-region.sh alone; cell us: iad,fra; cell eu: fra,ams)
-  --count N         machines of each region that always run (1)
-  --spare N         machines of each region that start when the others are busy (1)
+  --regions A,B,..  the regions, the first one first (deploy-multi-region.sh alone; cell us: iad,fra; cell eu: fra,ams;
+                    and each further one in which the app has a machine that always runs)
+  --count N         machines of each region that always run (as many as there are, at least 1)
+  --spare N         machines of each region that start when the others are busy (as many as there are, at least 1)
   --app NAME        the Fly app (NEXUS_FLY_APP_US or _EU), a name that nobody else on Fly has
   --org NAME        the Fly organisation of a new app (NEXUS_FLY_ORG, or personal)
   --image REF       deploy this image instead of building one
@@ -42,9 +44,10 @@ usage: fly/deploy.sh              --cell us|eu [flags]     the app's first regio
   --no-call         without the smoke call
   --dry-run         say what would be changed, and change nothing
 
-Environment: the secrets by the names of docs/configuration.md, for cell eu with _EU behind them; what Fly has
-already need not be given again. NEXUS_SMOKE_CALL is the command that places the smoke call; it sees NEXUS_VOICE_URL
-(the public address) and must exit 0. NEXUS_COMMIT is the commit where there is no git.
+Environment: the secrets by the names of docs/configuration.md, for cell eu with _EU behind them, those that the edge
+has too by the edge's names; what Fly has already need not be given again. NEXUS_SMOKE_CALL is the command that places
+the smoke call; it sees NEXUS_VOICE_URL (the public address) and must exit 0. NEXUS_COMMIT is the commit where there is
+no git, NEXUS_VERSION the version where it is not Cargo.toml's.
 TEXT
 }
 
@@ -56,7 +59,7 @@ refuse() {
 
 # read_flags one|many FLAG..
 read_flags() {
-    local scope=$1 config
+    local scope=$1 first named both
     shift
     while (($#)); do
         case $1 in
@@ -81,44 +84,52 @@ read_flags() {
         esac
     done
     case $cell in
-        us) config=fly/fly.toml ending='' ;;
-        eu) config=fly/fly.eu.toml ending=_EU ;;
+        us) fly_toml=fly/fly.toml ending='' cell_code=US named=${NEXUS_FLY_APP_US:-} both=iad,fra ;;
+        eu) fly_toml=fly/fly.eu.toml ending=_EU cell_code=EU named=${NEXUS_FLY_APP_EU:-} both=fra,ams ;;
         *) refuse "--cell must be us or eu" ;;
     esac
-    [[ $count =~ ^[1-9][0-9]?$ && $spare =~ ^[1-9][0-9]?$ ]] || refuse "--count and --spare are 1 to 99"
+    [[ ${count:-1} =~ ^[1-9][0-9]?$ && ${spare:-1} =~ ^[1-9][0-9]?$ ]] || refuse "--count and --spare are 1 to 99"
     [[ -z $image || $image == *:* ]] || refuse "--image wants a full name, with a tag or a digest"
     [[ $back == no || -z $image ]] || refuse "--rollback chooses the image itself"
-    fly_toml=$config
-    local first named
     first=$(from_toml primary_region)
-    if [[ $cell == us ]]; then named=${NEXUS_FLY_APP_US:-}; else named=${NEXUS_FLY_APP_EU:-}; fi
     app=${app:-$named}
-    [[ -n $app ]] || refuse "the app's name is missing: NEXUS_FLY_APP_$(tr '[:lower:]' '[:upper:]' <<<"$cell") or --app"
+    [[ -n $app ]] || refuse "the app's name is missing: NEXUS_FLY_APP_$cell_code or --app"
     [[ $app =~ ^[a-z0-9-]+$ ]] || refuse "an app's name is lower-case letters, digits and dashes"
     if [[ $scope == one ]]; then
         [[ -z $regions ]] || refuse "deploy.sh has one region; deploy-multi-region.sh takes --regions"
         regions=$first
     elif [[ -z $regions ]]; then
-        if [[ $cell == us ]]; then regions=iad,fra; else regions=fra,ams; fi
+        regions=$both every_region=yes
     fi
-    check_regions "$first"
+    [[ $regions =~ ^[a-z]{3}(,[a-z]{3})*$ ]] || refuse "--regions are codes of three letters, with commas"
+    regions=${regions//,/ }
+    first_region=${regions%% *}
+    [[ $first_region == "$first" ]] || refuse "the first region must be $first, the primary_region of $fly_toml"
+    check_regions
 }
 
 # One top-level text of the cell's fly.toml.
 from_toml() { sed -n "s/^$1 = \"\\(.*\\)\"\$/\\1/p" "$root/$fly_toml" | head -n 1; }
 
+# What cell eu promises: its calls run on EU machines alone.
 check_regions() {
     local region
-    [[ $regions =~ ^[a-z]{3}(,[a-z]{3})*$ ]] || refuse "--regions are codes of three letters, with commas"
-    regions=${regions//,/ }
-    first_region=${regions%% *}
-    [[ $first_region == "$1" ]] || refuse "the first region must be $1, the primary_region of $fly_toml"
     for region in $regions; do
-        # What the cell promises: its calls run on EU machines alone.
         if [[ $cell == eu && ! $region =~ ^(ams|arn|cdg|fra)$ ]]; then
-            refuse "$region is not in the EU: cell eu may have ams, arn, cdg, fra"
+            fail "$region is not in the EU: cell eu may have ams, arn, cdg, fra"
         fi
     done
+}
+
+# Where no regions are named, each further one in which the app has a machine is looked after too.
+find_regions() {
+    local region
+    if [[ $every_region == no ]]; then return 0; fi
+    look_at_machines
+    for region in $(machines_where 'group == "app"' | cut -f 2 | sort -u); do
+        if [[ " $regions " != *" $region "* ]]; then regions="$regions $region"; fi
+    done
+    check_regions
 }
 
 # Runs a command that changes something, or says that it would.
@@ -185,14 +196,15 @@ allocate_addresses() {
 # look_at_machines [again]: sets `machines` to what the app has now, see facts.py.
 look_at_machines() {
     if [[ $seen == yes && ${1:-} != again ]]; then return 0; fi
-    if [[ $app_exists == yes ]]; then machines_json=$(flyctl machine list --app "$app" --json); fi
-    machines=$(facts machines <<<"$machines_json")
+    # Whoever calls this in a condition has no `set -e`.
+    if [[ $app_exists == yes ]]; then machines_json=$(flyctl machine list --app "$app" --json) || return 1; fi
+    machines=$(facts machines <<<"$machines_json") || return 1
     seen=yes
 }
 
 # machines_where 'AWK CONDITION': over id, region, group, state, tag, image, health.
 machines_where() {
-    awk -F '\t' -v label="${label:-}" -v within=" $regions " '
+    awk -F '\t' -v label="${label:-}" -v first="$first_region" -v within=" $regions " '
         { id = $1; region = $2; group = $3; state = $4; tag = $5; image = $6; health = $7 }
         '"$1"' { print }' <<<"$machines"
 }
@@ -201,7 +213,7 @@ machines_where() {
 clone_regions() {
     local region source
     look_at_machines
-    source=$(machines_where 'region == "'"$first_region"'" && group == "app"' | head -n 1 | cut -f 1)
+    source=$(machines_where 'region == first && group == "app"' | head -n 1 | cut -f 1)
     for region in $regions; do
         if [[ -z $(machines_where 'region == "'"$region"'" && group == "app"') ]]; then
             step "first machine of $region"
@@ -211,14 +223,16 @@ clone_regions() {
 }
 
 scale_regions() {
-    local region now_app now_spare
-    step "machines of each region: $count always on, $spare on demand"
+    local region now_app now_spare want_app want_spare
+    step "machines of each region: ${count:-as many as there are} always on, ${spare:-as many as there are} on demand"
     look_at_machines
     for region in $regions; do
         now_app=$(machines_where 'region == "'"$region"'" && group == "app"' | wc -l)
         now_spare=$(machines_where 'region == "'"$region"'" && group == "spare"' | wc -l)
-        if ((now_app != count || now_spare != spare)); then
-            change flyctl scale count "app=$count" "spare=$spare" --region "$region" --app "$app" --yes
+        want_app=${count:-$((now_app > 0 ? now_app : 1))}
+        want_spare=${spare:-$((now_spare > 0 ? now_spare : 1))}
+        if ((now_app != want_app || now_spare != want_spare)); then
+            change flyctl scale count "app=$want_app" "spare=$want_spare" --region "$region" --app "$app" --yes
         fi
     done
 }
@@ -244,7 +258,7 @@ wait_for_health() {
     if [[ $scope == within ]]; then condition="$condition"' && index(within, " " region " ")'; fi
     until=$((SECONDS + ${NEXUS_HEALTH_SECONDS:-300}))
     while :; do
-        look_at_machines again
+        look_at_machines again || return 1
         waiting=$(machines_where "$condition")
         if [[ -n $machines && -z $waiting ]]; then return 0; fi
         if ((SECONDS >= until)); then
@@ -269,6 +283,7 @@ deploy() {
     check_tools
     check_login
     check_app
+    find_regions
     check_smoke_call
     check_secrets
     choose_image

@@ -125,7 +125,8 @@ def cost(records, table):
             rows.append([f"{count} x {kind} in {region}, always on: {price:.2f} USD"])
         else:
             rows.append([f"{count} x {kind} in {region}, on demand: 0.00 to {price:.2f} USD"])
-    rows.append(["a shared IPv4 and an IPv6 address: 0.00 USD"])
+    addresses = table["ipv4-shared"] + table["ipv6"]
+    rows.append([f"a shared IPv4 and an IPv6 address: {addresses:.2f} USD"])
     rows.append([f"machines for 30 days: {always:.2f} USD, at most {most:.2f} USD"])
     rows.append([f"traffic comes on top: {table['egress-na-eu']:.2f} USD a GB in North America and Europe"])
     return rows

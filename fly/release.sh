@@ -4,6 +4,8 @@
 # `yes` while a failure means that the image must go.
 released=no
 label='' previous=''
+# `yes` once --rollback may have had its effect.
+went_back=no
 # The regions whose machines this run has replaced.
 replaced=' '
 
@@ -25,8 +27,7 @@ choose_image() {
     look_at_machines
     if [[ $back == yes ]]; then
         [[ -n $machines ]] || fail "$app has no machines: there is nothing to go back from"
-        label=$(machines_where 1 | head -n 1 | cut -f 5)
-        image=$(earlier_release)
+        image=$(earlier_release "$(machines_where 1 | cut -f 5 | tr '\n' ' ')")
         [[ -n $image ]] || fail "$app has no earlier release"
         say "back to $image"
     fi
@@ -39,10 +40,13 @@ choose_image() {
     previous=$(machines_where 'tag != label' | head -n 1 | cut -f 6)
 }
 
-# The newest release's image that is not `label`.
+# earlier_release "TAG TAG..": the image before the newest of these. An image's place is its first release: what came
+# after it and was taken back is not before it.
 earlier_release() {
     flyctl releases --app "$app" --image --json | facts releases \
-        | awk -v ending=":$label" 'substr($0, length($0) - length(ending) + 1) != ending' | head -n 1
+        | awk -v tags=" $1 " '
+            { image[NR] = $0; tag = $0; sub(/.*:/, "", tag); if (index(tags, " " tag " ")) place[tag] = NR }
+            END { for (tag in place) if (!at || place[tag] < at) at = place[tag]; if (at < NR) print image[at + 1] }'
 }
 
 # release IMAGE|build [flyctl flag..]
@@ -51,7 +55,8 @@ release() {
     shift
     if [[ $what == build ]]; then
         change flyctl deploy . --config "$fly_toml" --app "$app" --remote-only --image-label "$label" \
-            --build-arg "NEXUS_COMMIT=$label" --ha=false --yes "$@"
+            --build-arg "NEXUS_COMMIT=$label" ${NEXUS_VERSION:+--build-arg "NEXUS_VERSION=$NEXUS_VERSION"} \
+            --ha=false --yes "$@"
     else
         change flyctl deploy . --config "$fly_toml" --app "$app" --image "$what" --ha=false --yes "$@"
     fi
@@ -67,9 +72,10 @@ release_first_region() {
         # Its machines start with the secrets that are there.
         secrets_are_applied
     elif [[ $back == yes ]]; then
+        if [[ $dry_run == no ]]; then went_back=yes; fi
         release "$what"
         secrets_are_applied
-    elif [[ -n $(machines_where 'tag != label && region == "'"$first_region"'"') ]]; then
+    elif [[ -n $(machines_where 'tag != label && region == first') ]]; then
         released=yes
         release "$what" --regions "$first_region"
         replaced="$replaced$first_region "
@@ -78,11 +84,10 @@ release_first_region() {
 }
 
 wait_for_first_region() {
-    local all=$regions
-    regions=$first_region
+    # What is called sees this one.
+    local regions=$first_region
     start_stopped
     wait_for_health
-    regions=$all
 }
 
 # The first region has proved the image: the machines of the others follow.
@@ -100,7 +105,7 @@ release_further_regions() {
     if [[ -n $behind ]]; then
         step "$behind: $label"
         released=yes
-        built=${image:-$(machines_where 'region == "'"$first_region"'"' | head -n 1 | cut -f 6)}
+        built=${image:-$(machines_where 'region == first' | head -n 1 | cut -f 6)}
         release "$built" --regions "$behind"
     fi
     # A replaced machine has the new secrets. Where one was left alone, `secrets deploy` is still needed.
@@ -131,7 +136,7 @@ verify() {
     fi
     # A new app's name and certificate take a moment to be known everywhere.
     answer=$(curl --fail --silent --show-error --max-time 10 --retry 12 --retry-delay "${NEXUS_POLL_SECONDS:-5}" \
-        --retry-all-errors "$url/health" | facts health)
+        --retry-all-errors --header "fly-prefer-region: $first_region" "$url/health" | facts health)
     check_answer "$answer"
     if [[ $with_call == yes ]]; then
         step "smoke call"
@@ -146,8 +151,10 @@ check_answer() {
     say "status $status, version $version, commit $commit, cell $its_cell, region $region"
     [[ $status == ok ]] || fail "the server says: $status"
     [[ $its_cell == "$cell" ]] || fail "a server of cell $its_cell answers there"
-    # An image that was not built here has a name of its own.
-    [[ -n $image || $commit == "$label" ]] || fail "commit $commit answers there, not $label"
+    # The address is every region's, and the nearest one answers when the preferred one is busy: its machines may run
+    # another image. One that was not built here has a name of its own.
+    [[ -n $image || " $regions " != *" $region "* || $commit == "$label" ]] \
+        || fail "commit $commit answers there, not $label"
 }
 
 # What is left to do when the script ends, with its exit status. (Within a trap a bare `return` gives the status
@@ -157,14 +164,18 @@ leave() {
     trap - EXIT
     if ((status == 0)); then exit 0; fi
     if [[ $released == yes && $dry_run == no ]]; then roll_back || complain "the roll-back failed too"; fi
-    complain "not deployed; run the same command again to go on"
+    if [[ $went_back == yes ]]; then
+        complain "$app may run $image now: look at its machines, for the same command could go back once more"
+    else
+        complain "not deployed; run the same command again to go on"
+    fi
     exit 1
 }
 
 roll_back() {
     look_at_machines again || return 1
     if [[ -z $(machines_where 'tag == label') ]]; then return 0; fi
-    if [[ -z $previous ]]; then previous=$(earlier_release); fi
+    if [[ -z $previous ]]; then previous=$(earlier_release "$label") || return 1; fi
     if [[ -z $previous ]]; then
         complain "there is no earlier image to go back to"
         return 0

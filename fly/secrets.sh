@@ -13,9 +13,20 @@ secrets_restart=no
 
 state_dir() { printf '%s\n' "${NEXUS_DEPLOY_STATE:-$root/.nexus/deploy}/$app"; }
 
-# The value for this cell, from the environment.
+# What a secret is called here, for this cell. What the edge knows too has the edge's name.
+name_of() {
+    case $1 in
+        NEXUS_EDGE_URL) printf '%s' "NEXUS_PUBLIC_URL_$cell_code" ;;
+        NEXUS_PUBLIC_URL) printf '%s' "VOICE_URL_$cell_code" ;;
+        TWILIO_AUTH_TOKEN) printf '%s' "TWILIO_AUTH_TOKEN_$cell_code" ;;
+        *) printf '%s' "$1$ending" ;;
+    esac
+}
+
+# Its value, from the environment.
 value_of() {
-    local name=$1$ending
+    local name
+    name=$(name_of "$1")
     printf '%s' "${!name-}"
 }
 
@@ -44,17 +55,17 @@ check_secrets() {
     local name value missing='' unfit=''
     look_at_secrets
     for name in $required_secrets; do
-        if [[ -z $(value_of "$name") && -z $(digest_of "$name") ]]; then missing="$missing $name$ending"; fi
+        if [[ -z $(value_of "$name") && -z $(digest_of "$name") ]]; then missing="$missing $(name_of "$name")"; fi
     done
     for name in $required_secrets $optional_secrets; do
         value=$(value_of "$name")
         # flyctl's import reads lines of NAME=VALUE, trims them, and takes quotes and `#` for its own.
         case $value in
-            *$'\n'* | *$'\r'* | *'#'* | ' '* | *' ' | '"'*) unfit="$unfit $name$ending" ;;
+            *$'\n'* | *$'\r'* | *'#'* | ' '* | *' ' | '"'*) unfit="$unfit $(name_of "$name")" ;;
         esac
     done
     if [[ -n $(value_of TWILIO_AUTH_TOKEN) && -z $(value_of NEXUS_PUBLIC_URL)$(digest_of NEXUS_PUBLIC_URL) ]]; then
-        missing="$missing NEXUS_PUBLIC_URL$ending"
+        missing="$missing $(name_of NEXUS_PUBLIC_URL)"
     fi
     [[ -z $unfit ]] || complain "cannot be set (line break, #, or a quote or space at an end):$unfit"
     [[ -z $missing ]] || complain "missing secrets:$missing"

@@ -13,6 +13,8 @@ mod voice;
 
 use libtest_mimic::Trial;
 
+use crate::trial;
+
 /// All of them.
 pub(crate) fn trials() -> Vec<Trial> {
     let all = [
@@ -23,12 +25,5 @@ pub(crate) fn trials() -> Vec<Trial> {
         success::TRIALS,
         voice::TRIALS,
     ];
-    let trial = |(name, run): &(&str, fn())| {
-        let run = *run;
-        Trial::test(*name, move || {
-            run();
-            Ok(())
-        })
-    };
-    all.into_iter().flatten().map(trial).collect()
+    all.into_iter().flatten().map(|(name, run)| trial(name, *run)).collect()
 }

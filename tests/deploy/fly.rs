@@ -10,13 +10,7 @@ mod start;
 
 use libtest_mimic::Trial;
 
-/// A trial that fails by panicking.
-fn trial(name: &str, run: impl FnOnce() + Send + 'static) -> Trial {
-    Trial::test(name, move || {
-        run();
-        Ok(())
-    })
-}
+use crate::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = release::trials();

@@ -14,7 +14,15 @@ mod workflows;
 
 use std::process::ExitCode;
 
-use libtest_mimic::Arguments;
+use libtest_mimic::{Arguments, Trial};
+
+/// A trial that fails by panicking.
+fn trial(name: &str, run: impl FnOnce() + Send + 'static) -> Trial {
+    Trial::test(name, move || {
+        run();
+        Ok(())
+    })
+}
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();

@@ -11,8 +11,11 @@ use xtask::deploy::settings::{
     CELL_SECRETS, ORIGINS, PUBLIC_URL, SECRETS, SMOKE_PASSWORD, VOICE_URL, of_cell,
 };
 
+use crate::trial;
+
 pub(crate) fn trials() -> Vec<Trial> {
-    let all: [(&str, fn()); 7] = [
+    let all: [(&str, fn()); 8] = [
+        ("workflows::each_commit_meets_the_one_before_it", each_commit_meets_the_one_before_it),
         ("workflows::are_what_github_takes", are_what_github_takes),
         ("workflows::the_parser_finds_faults", the_parser_finds_faults),
         ("workflows::every_action_is_pinned", every_action_is_pinned),
@@ -21,13 +24,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         ("workflows::no_text_of_others_becomes_a_command", no_injection),
         ("workflows::a_deployment_is_given_every_setting", a_deployment_is_given_every_setting),
     ];
-    let trial = |(name, run): (&str, fn())| {
-        Trial::test(name, move || {
-            run();
-            Ok(())
-        })
-    };
-    all.into_iter().map(trial).collect()
+    all.into_iter().map(|(name, run)| trial(name, run)).collect()
 }
 
 fn files() -> Vec<PathBuf> {
@@ -117,6 +114,13 @@ fn rights_are_few() {
     assert_eq!(values(&preview, "if").count(), values(&preview, "runs-on").count());
 }
 
+fn each_commit_meets_the_one_before_it() {
+    let (_, text) = workflows().into_iter().find(|(name, _)| name == "ci.yml").unwrap();
+    let job = text.split("\n  neighbours:\n").nth(1).unwrap();
+    assert!(values(job, "fetch-depth").any(|depth| depth == "2"), "there is no commit before it");
+    assert!(values(job, "run").any(|command| command == "cargo xtask neighbours"));
+}
+
 fn every_job_ends() {
     for (name, text) in workflows() {
         let jobs = values(&text, "runs-on").count();
@@ -159,7 +163,7 @@ fn a_deployment_is_given_every_setting() {
     let script = fs::read_to_string(build::root().join("fly/secrets.sh")).unwrap();
     let required = script.lines().find_map(|line| line.strip_prefix("required_secrets='")).unwrap();
     let required = required.trim_end_matches('\'').split(' ');
-    // `deploy voice` makes this one out of the edge's.
+    // The script knows this one by the edge's name.
     for name in required.filter(|name| *name != "NEXUS_EDGE_URL") {
         names.extend([name.to_owned(), format!("{name}_EU")]);
     }

@@ -127,10 +127,7 @@ fn doubles(home: &Path, clouds: &[String; 2]) -> String {
             real("curl")
         ),
     );
-    // The interpreter itself: behind a version manager's shim each call would take a tenth of a second.
-    let python = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output();
-    let python = String::from_utf8(python.unwrap().stdout).unwrap();
-    symlink(python.trim(), bin.join("python3")).unwrap();
+    symlink(fixture::python().unwrap(), bin.join("python3")).unwrap();
     program(&bin, "npm", "[[ \"$*\" == 'ci --ignore-scripts' ]]\n");
     program(&bin, "npx", "[[ \"$*\" == 'wrangler login' ]]\n");
     // A checkout without changes.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::OnceLock;
 
 use tempfile::TempDir;
@@ -52,6 +53,17 @@ fn built() -> Result<&'static Built, Fault> {
         make().map_err(|fault| fault.to_string())
     });
     made.as_ref().map_err(|fault| Fault(fault.clone()))
+}
+
+/// Python's interpreter itself: behind a version manager's shim each call would take a tenth of a second.
+pub fn python() -> Result<&'static Path, Fault> {
+    static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let found = FOUND.get_or_init(|| {
+        let ask = ["-c", "import sys; print(sys.executable)"];
+        let asked = Command::new("python3").args(ask).output().ok()?;
+        Some(PathBuf::from(String::from_utf8_lossy(&asked.stdout).trim()))
+    });
+    found.as_deref().ok_or_else(|| Fault("please install Python 3".to_owned()))
 }
 
 /// The Worker that carries the conformance suite.

@@ -26,8 +26,8 @@ pub const FLITE: Program = Program { name: "flite", package: "flite", inside: "u
 /// Makes the programs runnable; answers the folder to put before the path, which may be empty.
 pub fn ensure(root: &Path, programs: &[Program]) -> Result<PathBuf, Fault> {
     let place = Place(root.join(".nexus/tools/debian"));
-    let missing = |program: &&Program| !runs(program.name) && !runs(place.link(**program));
-    let missing: Vec<Program> = programs.iter().filter(missing).copied().collect();
+    let is_missing = |program: &&Program| !runs(program.name) && !runs(place.link(**program));
+    let missing: Vec<Program> = programs.iter().filter(is_missing).copied().collect();
     if missing.is_empty() {
         return Ok(place.bin());
     }
@@ -44,14 +44,10 @@ pub fn ensure(root: &Path, programs: &[Program]) -> Result<PathBuf, Fault> {
         place.unpack(&packages)?;
         missing.iter().try_for_each(|program| place.make_link(*program))?;
     }
-    match missing.iter().find(missing_still(&place)) {
+    match missing.iter().find(is_missing) {
         Some(program) => Err(Fault(format!("{} was fetched and does not run", program.name))),
         None => Ok(place.bin()),
     }
-}
-
-fn missing_still(place: &Place) -> impl Fn(&&Program) -> bool + '_ {
-    |program| !runs(program.name) && !runs(place.link(**program))
 }
 
 /// Whether it can be started.

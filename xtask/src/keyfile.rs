@@ -11,14 +11,12 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use data_encoding::BASE64URL_NOPAD;
-use ed25519_dalek::SigningKey;
 use serde::{Deserialize, Serialize};
 
 use crate::cell::Cell;
 use crate::deploy::settings::SMOKE_PASSWORD;
 use crate::error::Fault;
-use crate::keys::{Keys, new_key};
+use crate::keys::{Keys, new_key, public_half, ticket_key};
 
 const ACCESS: &str = "NEXUS_ACCESS_KEYS";
 const TICKET: &str = "NEXUS_TICKET_PRIVATE_KEYS";
@@ -75,12 +73,8 @@ impl std::fmt::Debug for KeyFile {
 
 fn public_halves(ring: &Keyring) -> Result<String, Fault> {
     let half = |(id, seed): (&String, &String)| {
-        let seed = BASE64URL_NOPAD.decode(seed.as_bytes()).ok();
-        let seed: [u8; 32] = seed
-            .and_then(|bytes| bytes.try_into().ok())
-            .ok_or_else(|| Fault(format!("{TICKET} holds a damaged key")))?;
-        let public = SigningKey::from_bytes(&seed).verifying_key();
-        Ok((id.clone(), BASE64URL_NOPAD.encode(public.as_bytes())))
+        let key = ticket_key(seed).ok_or_else(|| Fault(format!("{TICKET} holds a damaged key")))?;
+        Ok((id.clone(), public_half(&key)))
     };
     let halves: BTreeMap<String, String> =
         ring.keys.iter().map(half).collect::<Result<_, Fault>>()?;

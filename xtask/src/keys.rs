@@ -41,6 +41,17 @@ pub fn new_key() -> Result<String, Fault> {
     Ok(BASE64URL_NOPAD.encode(&random()?))
 }
 
+/// What signs tickets, from its seed in base64url.
+pub(crate) fn ticket_key(seed: &str) -> Option<SigningKey> {
+    let seed: [u8; 32] = BASE64URL_NOPAD.decode(seed.as_bytes()).ok()?.try_into().ok()?;
+    Some(SigningKey::from_bytes(&seed))
+}
+
+/// What checks tickets, base64url.
+pub(crate) fn public_half(key: &SigningKey) -> String {
+    BASE64URL_NOPAD.encode(key.verifying_key().as_bytes())
+}
+
 impl Keys {
     /// New ones.
     pub fn generate() -> Result<Self, Fault> {
@@ -123,12 +134,8 @@ impl Keys {
 
     /// What signs tickets, and its key id.
     pub fn ticket_key(&self) -> Result<(&'static str, SigningKey), Fault> {
-        let seed: [u8; 32] = BASE64URL_NOPAD
-            .decode(self.ticket.as_bytes())
-            .ok()
-            .and_then(|bytes| bytes.try_into().ok())
-            .ok_or_else(|| Fault("the ticket key is damaged".to_owned()))?;
-        Ok(("k1", SigningKey::from_bytes(&seed)))
+        let key = ticket_key(&self.ticket);
+        Ok(("k1", key.ok_or_else(|| Fault("the ticket key is damaged".to_owned()))?))
     }
 
     /// What a cell's voice server signs with, and its key id.
@@ -143,7 +150,7 @@ impl Keys {
     /// The settings of a cell's voice server that hold keys.
     pub fn voice_settings(&self, cell: Cell) -> Result<Vec<(&'static str, String)>, Fault> {
         let (kid, ticket) = self.ticket_key()?;
-        let public = json!({kid: BASE64URL_NOPAD.encode(ticket.verifying_key().as_bytes())});
+        let public = json!({kid: public_half(&ticket)});
         let (service_kid, service) = self.service_key(cell);
         Ok(vec![
             ("NEXUS_TICKET_PUBLIC_KEYS", public.to_string()),

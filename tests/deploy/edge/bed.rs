@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use xtask::build;
 use xtask::deploy::edge::Edge;
 use xtask::deploy::environment::Environment;
+use xtask::deploy::settings::SECRETS;
 use xtask::deploy::wrangler::Wrangler;
 use xtask::deploy::{Patience, Release};
 use xtask::error::Fault;
@@ -17,14 +18,6 @@ use super::served::{self, Flaw, VERSION};
 
 /// A secret's value; it must be seen nowhere but in a pipe.
 pub(crate) const SECRET: &str = "hunter2";
-/// All that an edge cannot do without.
-pub(crate) const SECRETS: &[&str] = &[
-    "NEXUS_ACCESS_KEYS",
-    "NEXUS_TICKET_PRIVATE_KEYS",
-    "NEXUS_PEPPERS",
-    "NEXUS_SERVICE_KEYS",
-    "NEXUS_DIRECTORY_KEY",
-];
 
 /// What is done.
 #[derive(Clone, Copy)]

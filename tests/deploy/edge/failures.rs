@@ -1,7 +1,9 @@
 //! What deployments do when something fails: nothing half done is left to callers, and the next run goes on.
 
+use xtask::deploy::settings::SECRETS;
+
 use super::account::Failure;
-use super::bed::{Bed, SECRET, SECRETS};
+use super::bed::{Bed, SECRET};
 use super::served::Flaw;
 
 /// By name.
@@ -188,7 +190,7 @@ fn missing_secrets_are_all_named_before_anything_is_made() {
     bed.given.remove("NEXUS_DIRECTORY_KEY");
     let fault = bed.deploy("aaa").unwrap_err().to_string();
     for name in SECRETS {
-        let is_missing = ["NEXUS_PEPPERS", "NEXUS_DIRECTORY_KEY"].contains(name);
+        let is_missing = ["NEXUS_PEPPERS", "NEXUS_DIRECTORY_KEY"].contains(&name);
         assert_eq!(fault.contains(name), is_missing, "{name}: {fault}");
     }
     assert!(bed.account.state().databases.is_empty());

@@ -17,29 +17,23 @@ fn called(environment: &str, flag: Option<&str>, exit: u8) -> (bool, String) {
     let checkout = tempfile::tempdir().unwrap();
     let script = checkout.path().join("fly/deploy-multi-region.sh");
     std::fs::create_dir(checkout.path().join("fly")).unwrap();
-    let seen =
-        "$* edge=$NEXUS_EDGE_URL$NEXUS_EDGE_URL_EU voice=$NEXUS_PUBLIC_URL$NEXUS_PUBLIC_URL_EU";
+    let seen = "$* $VOICE_URL_US";
     std::fs::write(&script, format!("#!/bin/sh\necho {seen} >> calls\nexit {exit}\n")).unwrap();
     std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
     let environment = Environment::parse(environment, None).unwrap();
-    let given = [
-        ("NEXUS_PUBLIC_URL_US", "https://us"),
-        ("NEXUS_PUBLIC_URL_EU", "https://eu"),
-        ("VOICE_URL_US", "wss://us"),
-        ("VOICE_URL_EU", "wss://eu"),
-    ];
-    let given = given.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let given = [("VOICE_URL_US".to_owned(), "wss://us".to_owned())].into();
     let deployed = voice::deploy(checkout.path(), &environment, &given, flag);
     (deployed.is_ok(), std::fs::read_to_string(checkout.path().join("calls")).unwrap())
 }
 
 fn each_cell_of_the_environment_gets_its_app() {
-    let (us, eu) = ("edge=https://us voice=wss://us\n", "edge=https://eu voice=wss://eu\n");
-    assert_eq!(called("us", None, 0), (true, format!("--cell us {us}")));
-    assert_eq!(called("eu", Some("--dry-run"), 0), (true, format!("--cell eu --dry-run {eu}")));
-    assert_eq!(called("staging", None, 0), (true, format!("--cell us {us}--cell eu {eu}")));
+    let (us, eu) = ("--cell us wss://us\n", "--cell eu wss://us\n");
+    assert_eq!(called("us", None, 0), (true, us.to_owned()));
+    let dry = "--cell eu --dry-run wss://us\n".to_owned();
+    assert_eq!(called("eu", Some("--dry-run"), 0), (true, dry));
+    assert_eq!(called("staging", None, 0), (true, format!("{us}{eu}")));
     // What went wrong in one cell is not repeated in the other.
-    assert_eq!(called("staging", None, 1), (false, format!("--cell us {us}")));
+    assert_eq!(called("staging", None, 1), (false, us.to_owned()));
 }
 
 fn a_preview_has_none() {

@@ -3,7 +3,7 @@
 use libtest_mimic::Trial;
 use nexus_tests::fixture;
 
-use super::scene::{NEW, OLD, Scene, fleet};
+use super::scene::{NEW, OLD, Run, Scene, fleet};
 use super::trial;
 
 pub(super) fn trials() -> Vec<Trial> {
@@ -13,73 +13,152 @@ pub(super) fn trials() -> Vec<Trial> {
         trial("fly::an_old_version_at_the_public_address_is_rolled_back", stale),
         trial("fly::a_first_image_has_none_before_it", first_is_sick),
         trial("fly::a_failed_roll_back_is_said_and_the_next_run_goes_on", twice),
+        trial("fly::a_roll_back_that_cannot_ask_is_a_failed_one", unknown),
         trial("fly::what_is_not_installed_is_named", tools),
     ];
     for how in ["before", "after"] {
+        for case in FIRST {
+            trials.push(trial(
+                &format!("fly::a_first_deployment_{}_resumes_from_every_call_{how}", case.name),
+                move || first(case, how),
+            ));
+        }
+        for case in UPDATE {
+            trials.push(trial(
+                &format!("fly::an_update_{}_survives_a_failure_at_every_call_{how}", case.name),
+                move || update(case, how),
+            ));
+        }
         trials.push(trial(
-            &format!("fly::a_first_deployment_resumes_from_every_call_{how}"),
-            move || first(how),
-        ));
-        trials.push(trial(
-            &format!("fly::an_update_survives_a_failure_at_every_call_{how}"),
-            move || update(how),
+            &format!("fly::going_back_survives_a_failure_at_every_call_{how}"),
+            move || going_back(how),
         ));
     }
     trials
 }
+
+/// A command each of whose calls fails once.
+struct Case {
+    name: &'static str,
+    script: &'static str,
+    cell: &'static str,
+    flags: &'static [&'static str],
+    /// The regions whose machines it makes or replaces.
+    regions: &'static [&'static str],
+}
+
+impl Case {
+    fn run(&self, scene: &Scene) -> Run {
+        scene.run(self.script, &[&["--cell", self.cell], self.flags].concat())
+    }
+
+    /// Its regions on one image.
+    fn fleet(&self, tag: &str) -> Vec<String> {
+        let groups = |region: &&str| ["app", "spare"].map(|group| format!("{region} {group}"));
+        let machines = self.regions.iter().flat_map(groups);
+        let mut all: Vec<_> = machines.map(|one| format!("{one} started {tag}")).collect();
+        all.sort();
+        all
+    }
+}
+
+const EVERYWHERE: Case = Case {
+    name: "of_cell_us",
+    script: "deploy-multi-region.sh",
+    cell: "us",
+    flags: &[],
+    regions: &["iad", "fra"],
+};
+const ALONE: Case =
+    Case { name: "of_one_region", script: "deploy.sh", regions: &["iad"], ..EVERYWHERE };
+const EU: Case = Case { name: "of_cell_eu", cell: "eu", regions: &["fra", "ams"], ..EVERYWHERE };
+const IMAGE: Case = Case {
+    name: "to_an_image",
+    flags: &["--image", "registry.fly.io/nexus-voice-us:bbbbbbbbbbbb"],
+    ..EVERYWHERE
+};
+const FIRST: &[Case] = &[EVERYWHERE, ALONE, EU];
+const UPDATE: &[Case] = &[EVERYWHERE, ALONE, IMAGE];
 
 fn fault(turn: usize, how: &str) -> String {
     format!("{turn}:{how}")
 }
 
 /// Which calls of a run, that fails none, to let fail. A call that only asks has no effect to keep.
-fn turns(scene: &Scene, how: &str) -> Vec<usize> {
-    let run = scene.everywhere(&[]).succeeded();
+fn turns(run: &Run, how: &str) -> Vec<usize> {
     let changes = run.changes();
     let counts = |call: &String| how == "before" || changes.contains(&call.as_str());
     (1..).zip(&run.calls).filter(|(_, call)| counts(call)).map(|(turn, _)| turn).collect()
 }
 
 /// That a second run is one that changes nothing has a trial of its own; here it is asked everywhere.
-fn changes_nothing_now(scene: &Scene) {
+fn changes_nothing_now(case: &Case, scene: &Scene) {
     if fixture::long() {
-        assert_eq!(scene.everywhere(&[]).succeeded().changes(), [""; 0]);
+        assert_eq!(case.run(scene).succeeded().changes(), [""; 0]);
     }
 }
 
-fn first(how: &str) {
-    let clean = Scene::new();
-    for turn in turns(&clean, how) {
-        let scene = Scene::new().set("FAKE_FAIL", &fault(turn, how));
-        let run = scene.everywhere(&[]);
+fn first(case: &Case, how: &str) {
+    let clean = Scene::new().with_eu_secrets();
+    for turn in turns(&case.run(&clean).succeeded(), how) {
+        let scene = Scene::new().with_eu_secrets().set("FAKE_FAIL", &fault(turn, how));
+        let run = case.run(&scene);
         // Whether an app that is not listed answers all the same is only asked.
         let is_asked_only = run.calls[turn - 1].starts_with("flyctl machine list") && turn == 3;
         assert!(is_asked_only || !run.success, "{turn} {how}: {}", run.output);
         let scene = scene.without("FAKE_FAIL");
-        scene.everywhere(&[]).succeeded();
-        assert_eq!(scene.machines(true), fleet(OLD), "{turn} {how}");
+        case.run(&scene).succeeded();
+        assert_eq!(scene.machines_of(case.cell, true), case.fleet(OLD), "{turn} {how}");
         for name in ["addresses", "secrets"] {
-            let of = |scene: &Scene| scene.account()["apps"]["nexus-voice-us"][name].clone();
+            let app = format!("nexus-voice-{}", case.cell);
+            let of = |scene: &Scene| scene.account()["apps"][&app][name].clone();
             assert_eq!(of(&scene), of(&clean), "{turn} {how}");
         }
-        changes_nothing_now(&scene);
+        changes_nothing_now(case, &scene);
     }
 }
 
 /// A release, a secret and a region at once. Whatever fails, all machines run one image afterwards: the old
 /// one while the new one is not proved.
-fn update(how: &str) {
+fn update(case: &Case, how: &str) {
     let scene = || Scene::deployed().set("NEXUS_COMMIT", NEW).set("OPENAI_API_KEY", "another");
-    for turn in turns(&scene(), how) {
+    let is_here =
+        |row: &String| case.regions.iter().any(|region| row.starts_with(&format!("{region} ")));
+    for turn in turns(&case.run(&scene()).succeeded(), how) {
         let scene = scene().set("FAKE_FAIL", &fault(turn, how));
-        let run = scene.everywhere(&[]).failed();
+        let run = case.run(&scene).failed();
         let proved = run.output.contains("== machines of nexus-voice-us");
         let expected = if proved { NEW } else { OLD };
-        assert_eq!(scene.machines(false), fleet(expected), "{turn} {how}: {}", run.output);
+        let (here, others): (Vec<_>, Vec<_>) = scene.machines(false).into_iter().partition(is_here);
+        assert_eq!(here, case.fleet(expected), "{turn} {how}: {}", run.output);
+        assert!(others.iter().all(|row| row.ends_with(OLD)), "{turn} {how}: {others:?}");
         let scene = scene.without("FAKE_FAIL");
+        case.run(&scene).succeeded();
+        let here: Vec<_> = scene.machines(true).into_iter().filter(is_here).collect();
+        assert_eq!(here, case.fleet(NEW), "{turn} {how}");
+        changes_nothing_now(case, &scene);
+    }
+}
+
+/// Either nothing has changed and the command can be given again, or it says that going back once more would be
+/// one too many.
+fn going_back(how: &str) {
+    let scene = || {
+        let scene = Scene::deployed().set("NEXUS_COMMIT", NEW);
         scene.everywhere(&[]).succeeded();
-        assert_eq!(scene.machines(true), fleet(NEW), "{turn} {how}");
-        changes_nothing_now(&scene);
+        scene
+    };
+    for turn in turns(&scene().everywhere(&["--rollback"]).succeeded(), how) {
+        let scene = scene().set("FAKE_FAIL", &fault(turn, how));
+        let run = scene.everywhere(&["--rollback"]).failed();
+        let scene = scene.without("FAKE_FAIL");
+        if scene.machines(false) == fleet(NEW) {
+            scene.everywhere(&["--rollback"]).succeeded();
+        } else {
+            let said = format!("may run registry.fly.io/nexus-voice-us:{OLD} now");
+            assert!(run.output.contains(&said), "{turn} {how}: {}", run.output);
+        }
+        assert_eq!(scene.machines(true), fleet(OLD), "{turn} {how}");
     }
 }
 
@@ -135,6 +214,30 @@ fn twice() {
     assert!(run.output.contains("the roll-back failed too"), "{}", run.output);
     let scene = scene.without("FAKE_FAIL");
     rolled_back(&scene, "not healthy");
+}
+
+/// Whatever cannot be asked or done while the old image comes back.
+fn unknown() {
+    let scene = || Scene::deployed().set("NEXUS_COMMIT", NEW).set("FAKE_SICK", NEW);
+    let run = scene().everywhere(&[]).failed();
+    let released = run.calls.iter().position(|call| call.contains("flyctl deploy")).unwrap() + 1;
+    // After it: a look at what is stopped and one at the checks.
+    for turn in released + 3..=run.calls.len() {
+        let run = scene().set("FAKE_FAIL", &fault(turn, "before")).everywhere(&[]).failed();
+        assert!(run.output.contains("the roll-back failed too"), "{turn}: {}", run.output);
+    }
+    // Without machines only Fly knows which image was before.
+    let scene = || {
+        let scene = scene();
+        scene.alter(|account| {
+            account["apps"]["nexus-voice-us"]["machines"].as_array_mut().unwrap().clear();
+        });
+        scene
+    };
+    let run = scene().everywhere(&[]).failed();
+    let asked = run.calls.iter().position(|call| call.starts_with("flyctl releases")).unwrap() + 1;
+    let run = scene().set("FAKE_FAIL", &fault(asked, "before")).everywhere(&[]).failed();
+    assert!(run.output.contains("the roll-back failed too"), "{}", run.output);
 }
 
 fn tools() {

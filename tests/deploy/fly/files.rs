@@ -19,13 +19,11 @@ pub(super) fn trials() -> Vec<Trial> {
     let is_missing = tool.is_none();
     vec![
         trial("fly::both_cells_have_one_configuration", one_configuration),
+        trial("fly::what_is_set_holds_for_both_groups", both_groups),
         trial("fly::limits_fit_what_the_server_takes", limits),
         trial("fly::the_image_is_built_from_sources_alone", context),
-        Trial::test("fly::scripts_are_clean", move || {
-            clean(&tool.unwrap_or_default());
-            Ok(())
-        })
-        .with_ignored_flag(is_missing),
+        trial("fly::scripts_are_clean", move || clean(&tool.unwrap_or_default()))
+            .with_ignored_flag(is_missing),
     ]
 }
 
@@ -51,6 +49,17 @@ fn one_configuration() {
     let differences: Vec<_> =
         differences.into_iter().map(|(us, eu)| (us.as_str(), eu.as_str())).collect();
     assert_eq!(differences, expected);
+}
+
+/// Without `processes`, Fly gives a section to the first group alone.
+fn both_groups() {
+    let settings = settings("fly/fly.toml");
+    for section in ["[http_service]", "[checks.health]", "[metrics]", "[[restart]]"] {
+        let start = settings.iter().position(|line| line == section).unwrap();
+        let own = settings[start + 1..].iter().take_while(|line| !line.starts_with('['));
+        let named: Vec<&String> = own.filter(|line| line.starts_with("processes = ")).collect();
+        assert_eq!(named, [r#"processes = ["app", "spare"]"#], "{section}");
+    }
 }
 
 fn limits() {
@@ -84,9 +93,10 @@ fn context() {
 fn clean(tool: &PathBuf) {
     let folder = build::root().join("fly");
     let scripts = fs::read_dir(&folder).unwrap().flatten().map(|entry| entry.path());
-    let scripts: Vec<_> =
+    let mut scripts: Vec<_> =
         scripts.filter(|path| path.extension().is_some_and(|end| end == "sh")).collect();
     assert!(scripts.len() > 3, "{scripts:?}");
+    scripts.push(build::root().join(".ci/run"));
     let output =
         Command::new(tool).arg("-x").args(&scripts).current_dir(build::root()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));

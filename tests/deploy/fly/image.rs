@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use xtask::build;
 
 use super::start::{Running, Settings, ask, free_port};
+use super::trial;
 
 /// The image's user.
 const USER: u32 = 65_532;
@@ -69,11 +70,7 @@ pub(super) fn trials() -> Vec<Trial> {
         eprintln!("fly::image… is skipped: this kernel refuses both chroot and user namespaces");
     }
     let trial = |name: &str, run: fn(Jail)| {
-        Trial::test(name, move || {
-            jail.into_iter().for_each(run);
-            Ok(())
-        })
-        .with_ignored_flag(jail.is_none())
+        trial(name, move || jail.into_iter().for_each(run)).with_ignored_flag(jail.is_none())
     };
     vec![
         trial("fly::the_image_holds_a_program_and_a_directory_and_runs_as_nobody", runs),

@@ -16,6 +16,11 @@ pub(super) fn trials() -> Vec<Trial> {
         trial("fly::an_update_goes_region_by_region", update),
         trial("fly::the_first_region_alone", alone),
         trial("fly::a_region_is_added", added),
+        trial("fly::a_region_that_was_added_is_kept_up_to_date", third),
+        trial("fly::a_machine_outside_of_the_eu_stops_cell_eu", abroad),
+        trial("fly::another_regions_answer_is_no_fault_of_the_new_image", elsewhere),
+        trial("fly::one_command_goes_back_behind_a_roll_back", again),
+        trial("fly::the_version_may_be_given", version),
         trial("fly::a_machine_that_should_run_is_started_and_a_spare_is_left", stopped),
         trial("fly::it_waits_for_checks_that_take_a_while", slow),
         trial("fly::one_command_goes_back", back),
@@ -44,6 +49,7 @@ fn first() {
     assert_eq!(scene.machines(true), fleet(OLD));
     let asked = run.calls.iter().find(|call| call.starts_with("curl")).unwrap();
     assert!(asked.ends_with(" https://nexus-voice-us.fly.dev/health"), "{asked}");
+    assert!(asked.contains(" --header fly-prefer-region: iad "), "{asked}");
     assert!(run.output.contains("a call over https://nexus-voice-us.fly.dev\n"), "{}", run.output);
     assert!(
         run.output.contains(&format!("m3               fra  app    started  passing    {OLD}")),
@@ -128,6 +134,72 @@ fn added() {
     };
     assert_eq!(run.changes(), ["iad", "fra", "syd"].map(scaled));
     assert_eq!(scene.machines(true).len(), 15);
+    // What a flag has made stays without it.
+    assert_eq!(scene.everywhere(&[]).succeeded().changes(), [""; 0]);
+}
+
+fn third() {
+    let scene = Scene::deployed();
+    scene.everywhere(&["--regions", "iad,fra,syd"]).succeeded();
+    let scene = scene.set("NEXUS_COMMIT", NEW);
+    let run = scene.everywhere(&[]).succeeded();
+    assert!(run.changes()[1].ends_with(" --regions fra,syd"), "{:?}", run.calls);
+    let added = ["syd app", "syd spare"].map(|one| format!("{one} started {NEW}"));
+    assert_eq!(scene.machines(true), [&fleet(NEW)[..], &added].concat());
+    // The list says what is left alone.
+    let scene = scene.set("NEXUS_COMMIT", OLD);
+    scene.everywhere(&["--regions", "iad,fra"]).succeeded();
+    assert_eq!(scene.machines(false), [&fleet(OLD)[..], &added].concat());
+}
+
+fn abroad() {
+    let scene = Scene::new().with_eu_secrets();
+    let run = scene.run("deploy-multi-region.sh", &["--cell", "eu"]);
+    run.succeeded();
+    scene.alter(|account| {
+        account["apps"]["nexus-voice-eu"]["machines"][2]["region"] = "iad".into();
+    });
+    let run = scene.run("deploy-multi-region.sh", &["--cell", "eu"]).failed();
+    assert!(run.output.contains("iad is not in the EU"), "{}", run.output);
+    assert_eq!(run.changes(), [""; 0]);
+}
+
+fn elsewhere() {
+    let scene = Scene::deployed().set("NEXUS_COMMIT", NEW).set("FAKE_ANSWERS", "fra");
+    let run = scene.run("deploy.sh", &["--cell", "us"]).succeeded();
+    assert!(run.output.contains(&format!("commit {OLD}, cell us, region fra")), "{}", run.output);
+    assert_eq!(scene.machines(true), [&fleet(OLD)[..2], &fleet(NEW)[2..]].concat());
+}
+
+fn again() {
+    const NEWEST: &str = "cccccccccccc";
+    let scene = Scene::deployed().set("NEXUS_COMMIT", NEW);
+    scene.everywhere(&[]).succeeded();
+    let scene = scene.set("NEXUS_COMMIT", NEWEST).set("FAKE_SICK", NEWEST);
+    scene.everywhere(&[]).failed();
+    assert_eq!(scene.machines(true), fleet(NEW), "taken back by itself");
+    let scene = scene.without("FAKE_SICK");
+    scene.everywhere(&["--rollback"]).succeeded();
+    assert_eq!(scene.machines(true), fleet(OLD));
+    // As when going back has stopped half-way: the newer one is what is left.
+    scene.alter(|account| {
+        for machine in account["apps"]["nexus-voice-us"]["machines"].as_array_mut().unwrap() {
+            if machine["region"] == "fra" {
+                machine["tag"] = NEW.into();
+            }
+        }
+    });
+    scene.everywhere(&["--rollback"]).succeeded();
+    assert_eq!(scene.machines(true), fleet(OLD));
+    let none = scene.everywhere(&["--rollback"]).failed();
+    assert!(none.output.contains("has no earlier release"), "{}", none.output);
+}
+
+fn version() {
+    let scene = Scene::deployed().set("NEXUS_COMMIT", NEW).set("NEXUS_VERSION", "1.2.3");
+    let run = scene.everywhere(&[]).succeeded();
+    let call = run.changes()[0];
+    assert!(call.contains(" --build-arg NEXUS_VERSION=1.2.3 "), "{call}");
 }
 
 fn stopped() {
@@ -193,14 +265,11 @@ fn eu() {
     };
     let run = eu(&scene, &[]).failed();
     assert!(
-        run.output.contains("missing secrets: NEXUS_EDGE_URL_EU NEXUS_SERVICE_KEY_EU"),
+        run.output.contains("missing secrets: NEXUS_PUBLIC_URL_EU NEXUS_SERVICE_KEY_EU"),
         "{}",
         run.output
     );
-    for (name, value) in &super::scene::SECRETS[..7] {
-        scene = scene.set(&format!("{name}_EU"), value);
-    }
-    let scene = scene.set("NEXUS_PUBLIC_URL_EU", "wss://nexus-voice-eu.fly.dev");
+    scene = scene.with_eu_secrets();
     let abroad = eu(&scene, &["--regions", "fra,iad"]).failed();
     assert!(abroad.output.contains("iad is not in the EU"), "{}", abroad.output);
     assert_eq!(abroad.calls, [""; 0]);
@@ -209,7 +278,12 @@ fn eu() {
     let regions: Vec<_> =
         app["machines"].as_array().unwrap().iter().map(|one| one["region"].clone()).collect();
     assert_eq!(regions, ["fra", "fra", "ams", "ams"]);
-    assert!(app["secrets"]["NEXUS_EDGE_URL"].is_string(), "{app:#}");
+    // By the voice server's names, whatever they are called here.
+    for name in ["NEXUS_EDGE_URL", "NEXUS_PUBLIC_URL", "TWILIO_AUTH_TOKEN"] {
+        assert!(app["secrets"][name].is_string(), "{app:#}");
+    }
+    let call = "a call over https://nexus-voice-eu.fly.dev\n";
+    assert!(run.output.contains(call), "{}", run.output);
     assert!(run.changes()[4].contains("--config fly/fly.eu.toml"), "{:?}", run.calls);
 }
 

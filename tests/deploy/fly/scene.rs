@@ -5,8 +5,9 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::{LazyLock, OnceLock};
+use std::sync::LazyLock;
 
+use nexus_tests::fixture;
 use serde_json::Value;
 use tempfile::TempDir;
 use xtask::build;
@@ -17,14 +18,14 @@ pub(crate) const NEW: &str = "bbbbbbbbbbbb";
 
 /// What an operator has, with values that must show nowhere.
 pub(crate) const SECRETS: [(&str, &str); 8] = [
-    ("NEXUS_EDGE_URL", "https://hunter2-edge.example.com"),
+    ("NEXUS_PUBLIC_URL_US", "https://hunter2-edge.example.com"),
     ("NEXUS_SERVICE_KEY", "us1:hunter2-service"),
     ("NEXUS_TICKET_PUBLIC_KEYS", r#"{"k1":"hunter2-ticket"}"#),
     ("DEEPGRAM_API_KEY", "hunter2-deepgram"),
     ("ELEVENLABS_API_KEY", "hunter2-elevenlabs"),
     ("OPENAI_API_KEY", "hunter2-openai"),
-    ("TWILIO_AUTH_TOKEN", "hunter2-twilio"),
-    ("NEXUS_PUBLIC_URL", "wss://nexus-voice-us.fly.dev"),
+    ("TWILIO_AUTH_TOKEN_US", "hunter2-twilio"),
+    ("VOICE_URL_US", "wss://nexus-voice-us.fly.dev"),
 ];
 
 /// Where the scripts keep what they remember of the app.
@@ -32,16 +33,6 @@ const KEPT: &str = "state/nexus-voice-us";
 
 /// A word of every value but the public address.
 const MARK: &str = "hunter2";
-
-/// The interpreter itself: behind a version manager's shim each call would take a tenth of a second.
-fn python() -> &'static PathBuf {
-    static FOUND: OnceLock<PathBuf> = OnceLock::new();
-    FOUND.get_or_init(|| {
-        let asked =
-            Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output();
-        PathBuf::from(String::from_utf8(asked.unwrap().stdout).unwrap().trim())
-    })
-}
 
 /// How a run of a script ended.
 pub(crate) struct Run {
@@ -86,7 +77,7 @@ impl Scene {
         for name in ["flyctl", "curl"] {
             symlink(env!("CARGO_BIN_EXE_fake-flyctl"), bin.join(name)).unwrap();
         }
-        symlink(python(), bin.join("python3")).unwrap();
+        symlink(fixture::python().unwrap(), bin.join("python3")).unwrap();
         let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
         let text = |path: PathBuf| path.to_str().unwrap().to_owned();
         let mut environment: BTreeMap<String, String> = [
@@ -125,6 +116,15 @@ impl Scene {
 
     pub(crate) fn set(mut self, name: &str, value: &str) -> Self {
         self.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// With cell eu's secrets too.
+    pub(crate) fn with_eu_secrets(mut self) -> Self {
+        for (name, value) in SECRETS {
+            let name = name.strip_suffix("_US").unwrap_or(name);
+            self = self.set(&format!("{name}_EU"), &value.replace("voice-us", "voice-eu"));
+        }
         self
     }
 
@@ -191,8 +191,12 @@ impl Scene {
     /// Each machine as `region group state tag`, sorted; every one must have the newest secrets when
     /// `fresh`.
     pub(crate) fn machines(&self, fresh: bool) -> Vec<String> {
+        self.machines_of("us", fresh)
+    }
+
+    pub(crate) fn machines_of(&self, cell: &str, fresh: bool) -> Vec<String> {
         let account = self.account();
-        let app = &account["apps"]["nexus-voice-us"];
+        let app = &account["apps"][format!("nexus-voice-{cell}")];
         let machines = app["machines"].as_array().cloned().unwrap_or_default();
         let mut rows: Vec<String> = machines
             .iter()

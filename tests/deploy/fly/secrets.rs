@@ -21,13 +21,11 @@ pub(super) fn trials() -> Vec<Trial> {
 }
 
 fn missing() {
-    let scene = Scene::new()
-        .without("OPENAI_API_KEY")
-        .without("NEXUS_SERVICE_KEY")
-        .without("NEXUS_PUBLIC_URL");
+    let scene =
+        Scene::new().without("OPENAI_API_KEY").without("NEXUS_SERVICE_KEY").without("VOICE_URL_US");
     let run = scene.everywhere(&[]).failed();
     assert!(
-        run.output.contains("missing secrets: NEXUS_SERVICE_KEY OPENAI_API_KEY NEXUS_PUBLIC_URL\n"),
+        run.output.contains("missing secrets: NEXUS_SERVICE_KEY OPENAI_API_KEY VOICE_URL_US\n"),
         "{}",
         run.output
     );

@@ -4,7 +4,8 @@
 //! arguments to `$FAKE_FLY/calls.log`, and refuses what the real one does not know. Faults by environment:
 //! `FAKE_FAIL=N:before` or `N:after` (the N-th call fails, without or with its effect), `FAKE_SICK=TAG`
 //! (machines of this image pass no check), `FAKE_SLOW=N` (they pass only after N listings), `FAKE_STALE`
-//! (the public address answers an old commit).
+//! (the public address answers an old commit), `FAKE_ANSWERS=REGION` (that region answers there, whatever is
+//! preferred).
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -151,7 +152,10 @@ fn answer(account: &Account, arguments: &[String]) -> Result<String, String> {
     let url = arguments.last().ok_or("no address")?;
     let name = url.strip_prefix("https://").and_then(|rest| rest.strip_suffix(".fly.dev/health"));
     let app = name.and_then(|name| account.apps.get(name)).ok_or("no such host")?;
-    let machine = app.machines.first().ok_or("no machine")?;
+    let preferred = arguments.iter().find_map(|one| one.strip_prefix("fly-prefer-region: "));
+    let region = given("FAKE_ANSWERS").or_else(|| preferred.map(str::to_owned));
+    let there = app.machines.iter().find(|machine| Some(&machine.region) == region.as_ref());
+    let machine = there.or(app.machines.first()).ok_or("no machine")?;
     let commit = if given("FAKE_STALE").is_some() { "0000" } else { machine.tag.as_str() };
     let cell = if name.is_some_and(|name| name.ends_with("-eu")) { "eu" } else { "us" };
     Ok(json!({"status": "ok", "version": "0.1.0", "commit": commit, "cell": cell, "region": machine.region})

@@ -21,7 +21,7 @@ impl Spread {
 }
 
 /// The smallest value that at least `share` of all values do not exceed (nearest rank).
-pub(super) fn percentile(values: &[f64], share: f64) -> Option<f64> {
+pub fn percentile(values: &[f64], share: f64) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let rank = (share * sorted.len() as f64).ceil() as usize;

@@ -1,5 +1,6 @@
 //! `cargo xtask deploy edge | voice | all`: takes the commit of this checkout to Cloudflare and Fly.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
@@ -16,17 +17,17 @@ use super::flags::{Deploy, Deployed, SmokeCall};
 pub(crate) fn run(flags: &Deploy) -> Result<(), Fault> {
     let root = build::root();
     let environment = Environment::parse(&flags.environment, flags.name.as_deref())?;
-    if flags.remove {
-        return edge(&root, &environment, flags);
-    }
     let given = std::env::vars().collect();
+    if flags.remove {
+        return edge(&root, &environment, &given, flags);
+    }
     if flags.rollback {
         // The other way round, for the same reason.
         if matches!(flags.what, Deployed::Voice | Deployed::All) {
-            voice::deploy(&root, &environment, &given, Some("--rollback"))?;
+            voice(&root, &environment, &given, flags)?;
         }
         if matches!(flags.what, Deployed::Edge | Deployed::All) {
-            edge(&root, &environment, flags)?;
+            edge(&root, &environment, &given, flags)?;
         }
         return Ok(());
     }
@@ -34,15 +35,40 @@ pub(crate) fn run(flags: &Deploy) -> Result<(), Fault> {
     // The edge first: it must know every kind of journal entry before a voice server sends it, and an older edge
     // refuses those that it does not know. A newer edge takes all that older voice servers send.
     if matches!(flags.what, Deployed::Edge | Deployed::All) {
-        edge(&root, &environment, flags)?;
+        edge(&root, &environment, &given, flags)?;
     }
     if matches!(flags.what, Deployed::Voice | Deployed::All) {
-        voice::deploy(&root, &environment, &given, flags.dry_run.then_some("--dry-run"))?;
+        voice(&root, &environment, &given, flags)?;
     }
     Ok(())
 }
 
-fn edge(root: &Path, environment: &Environment, flags: &Deploy) -> Result<(), Fault> {
+type Given = BTreeMap<String, String>;
+
+fn voice(
+    root: &Path,
+    environment: &Environment,
+    given: &Given,
+    flags: &Deploy,
+) -> Result<(), Fault> {
+    let flag = match flags {
+        Deploy { rollback: true, .. } => Some("--rollback"),
+        Deploy { dry_run: true, .. } => Some("--dry-run"),
+        _ => None,
+    };
+    if !flags.dry_run && !given.contains_key(voice::SMOKE_CALL) {
+        // The caller's program: if it does not build, no image must be taken back for that.
+        build::servers(root, false)?;
+    }
+    voice::deploy(root, environment, given, flag)
+}
+
+fn edge(
+    root: &Path,
+    environment: &Environment,
+    given: &Given,
+    flags: &Deploy,
+) -> Result<(), Fault> {
     let node = build::node(root)?;
     if !flags.remove && !flags.rollback {
         build::ensure_wasm_target()?;
@@ -50,7 +76,6 @@ fn edge(root: &Path, environment: &Environment, flags: &Deploy) -> Result<(), Fa
     }
     let release =
         Release { commit: build::commit(root), version: env!("CARGO_PKG_VERSION").to_owned() };
-    let given = std::env::vars().collect();
     let patience = Patience { watch: flags.watch, ..Patience::default() };
     let wrangler = Packaged::new(node);
     let say = |line: &str| println!("{line}");
@@ -58,7 +83,7 @@ fn edge(root: &Path, environment: &Environment, flags: &Deploy) -> Result<(), Fa
         root,
         environment,
         release: &release,
-        given: &given,
+        given,
         wrangler: &wrangler,
         patience,
         say: &say,

@@ -50,21 +50,23 @@ pub(crate) fn run(earlier: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The earlier commit in a clone of its own, which keeps what it builds for the next time.
+/// The earlier commit in a repository of its own, which keeps what it builds for the next time. That commit alone is
+/// fetched: the checkout may be shallow, and no branch of it need lead there.
 fn checked_out(root: &Path, tree: &Path, earlier: &str) -> Result<PathBuf, Fault> {
-    let output = Command::new("git").current_dir(root).args(["rev-parse", earlier]).output();
+    let output = Command::new("git")
+        .current_dir(root)
+        .args(["rev-parse", "--verify", &format!("{earlier}^{{commit}}")])
+        .output();
     let output = output.map_err(|error| Fault::of("git cannot be run", &error))?;
     if !output.status.success() {
         return Err(Fault(format!("there is no commit {earlier}")));
     }
     let commit = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    if !tree.exists() {
-        build::run("cloning", Command::new("git").args(["clone", "--quiet"]).arg(root).arg(tree))?;
-    }
+    build::run("git", Command::new("git").args(["init", "--quiet"]).arg(tree))?;
     let git = |arguments: &[&str]| {
         build::run("git", Command::new("git").arg("-C").arg(tree).args(arguments))
     };
-    git(&["fetch", "--quiet", "origin"])?;
+    git(&["fetch", "--quiet", "--depth", "1", &root.display().to_string(), &commit])?;
     git(&["checkout", "--quiet", "--detach", &commit])?;
     Ok(tree.to_owned())
 }
@@ -114,4 +116,42 @@ fn check(channel: &str, placed: &Placed) -> Result<(), Fault> {
         return Ok(());
     }
     Err(Fault(format!("call {} of the {channel} is not whole: {}", placed.id, placed.transcript)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn git(folder: &Path, line: &str) -> String {
+        let output =
+            Command::new("git").arg("-C").arg(folder).args(line.split(' ')).output().unwrap();
+        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
+    #[test]
+    fn a_shallow_checkout_will_do() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = |name: &str| dir.path().join(name);
+        let (whole, root, tree) = (place("whole"), place("root"), place("tree"));
+        git(dir.path(), "init --quiet --initial-branch main whole");
+        let commits = [(); 4].map(|()| {
+            git(&whole, "-c user.name=a -c user.email=a@b.c commit --quiet --allow-empty -m x");
+            git(&whole, "rev-parse HEAD")
+        });
+        // As GitHub checks a pull request out: few commits and no branch. No name leads to the first one fetched.
+        git(dir.path(), "init --quiet root");
+        for (depth, commit) in [(1, &commits[0]), (2, &commits[3])] {
+            git(
+                &root,
+                &format!("fetch --quiet --depth {depth} file://{} {commit}", whole.display()),
+            );
+            git(&root, &format!("checkout --quiet --detach {commit}"));
+        }
+        for (earlier, commit) in [("HEAD~1", &commits[2]), (&commits[0], &commits[0])] {
+            checked_out(&root, &tree, earlier).unwrap();
+            assert_eq!(git(&tree, "rev-parse HEAD"), *commit);
+        }
+        assert!(checked_out(&root, &tree, "HEAD~2").is_err(), "it is not there");
+    }
 }

@@ -156,12 +156,12 @@ impl Config {
         self.list("migrations").last().and_then(|step| text(step, "tag"))
     }
 
-    /// Writes the configuration for wrangler; answers where. `ids`: each database's, by name.
+    /// Writes the configuration for wrangler; answers where. `ids`: each database's, by name; `urls`: the Worker's addresses.
     pub fn write(
         &mut self,
         ids: &BTreeMap<String, String>,
         variables: &BTreeMap<String, String>,
-        public_url: &str,
+        urls: &[impl AsRef<str>],
     ) -> Result<PathBuf, Fault> {
         for database in self.list_mut("d1_databases") {
             let name = text(database, "database_name").unwrap_or_default();
@@ -169,12 +169,17 @@ impl Config {
             database["database_id"] = id.clone().into();
         }
         self.values.insert("vars".to_owned(), json!(variables));
-        let host = public_url.trim_start_matches("https://");
-        if host.ends_with(".workers.dev") || host == public_url {
+        let own = |url: &str| {
+            let host = url.strip_prefix("https://")?;
+            (!host.ends_with(".workers.dev"))
+                .then(|| json!({"pattern": host, "custom_domain": true}))
+        };
+        let routes: Vec<Value> = urls.iter().filter_map(|url| own(url.as_ref())).collect();
+        if routes.len() < urls.len() {
             self.values.insert("workers_dev".to_owned(), true.into());
-        } else {
-            let route = json!([{"pattern": host, "custom_domain": true}]);
-            self.values.insert("routes".to_owned(), route);
+        }
+        if !routes.is_empty() {
+            self.values.insert("routes".to_owned(), routes.into());
         }
         let folder = self.root.join(".nexus/deploy");
         let path = folder.join(format!("{}.json", self.worker));
@@ -256,29 +261,39 @@ mod tests {
     fn an_address_is_a_domain_of_its_own_or_the_accounts() {
         let dir = tempfile::tempdir().unwrap();
         let source = fs::read_to_string(crate::build::root().join("wrangler.toml")).unwrap();
-        let write = |url: &str| {
+        let write = |urls: &[&str]| {
             let environment = Environment::Production(Cell::Us);
             let mut config = Config::parse(dir.path(), &source, &environment).unwrap();
             let id = |database: Database| (database.name.clone(), format!("id-{}", database.name));
             let ids = config.databases().into_iter().map(id).collect();
-            let path = config.write(&ids, &BTreeMap::new(), url).unwrap();
+            let path = config.write(&ids, &BTreeMap::new(), urls).unwrap();
             serde_json::from_slice::<Value>(&fs::read(path).unwrap()).unwrap()
         };
-        let own = write("https://api.example.com");
+        let own = write(&["https://api.example.com"]);
         assert_eq!(own["routes"][0]["pattern"], "api.example.com");
         assert_eq!(own["workers_dev"], false);
         assert_eq!(own["d1_databases"][0]["database_id"], "id-nexus-us");
         assert!(own.get("build").is_none() && own.get("env").is_none());
         assert_eq!(own["triggers"]["crons"][0], "* * * * *");
-        let shared = write("https://nexus-edge-us.team.workers.dev");
+        let shared = write(&["https://nexus-edge-us.team.workers.dev"]);
         assert_eq!(shared["workers_dev"], true);
         assert!(shared.get("routes").is_none());
+        // Both cells of one Worker, each by its own address.
+        let two = write(&["https://us.example.com", "https://eu.example.com"]);
+        assert_eq!(two["routes"][1]["pattern"], "eu.example.com");
+        assert_eq!(
+            (two["routes"].as_array().unwrap().len(), &two["workers_dev"]),
+            (2, &false.into())
+        );
+        let mixed = write(&["https://us.example.com", "https://nexus-edge-us.team.workers.dev"]);
+        assert_eq!(mixed["routes"][0]["pattern"], "us.example.com");
+        assert_eq!(mixed["workers_dev"], true);
     }
 
     #[test]
     fn a_database_without_an_id_stops_it() {
         let mut config = read(&Environment::Staging);
-        let fault = config.write(&BTreeMap::new(), &BTreeMap::new(), "").unwrap_err();
+        let fault = config.write(&BTreeMap::new(), &BTreeMap::new(), &[""; 0]).unwrap_err();
         assert!(fault.to_string().contains("has no id"), "{fault}");
     }
 }

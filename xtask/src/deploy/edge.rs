@@ -61,7 +61,7 @@ struct Ready {
 
 impl Ready {
     fn write(&mut self, ids: &BTreeMap<String, String>) -> Result<PathBuf, Fault> {
-        self.config.write(ids, &self.settings.variables, &self.settings.public_url)
+        self.config.write(ids, &self.settings.variables, &self.settings.urls)
     }
 }
 
@@ -72,7 +72,7 @@ impl Edge<'_> {
 
     fn check<'a>(&'a self, ready: &'a Ready) -> Check<'a> {
         Check {
-            url: &ready.settings.public_url,
+            url: ready.settings.public_url(),
             worker: ready.config.worker(),
             cells: self.environment.cells(),
             smoke: &ready.settings.smoke,
@@ -225,7 +225,7 @@ impl Edge<'_> {
         let check = self.check(ready);
         let checked = check.all_traffic(old.is_none()).and_then(|()| check.log_in(&version));
         let Err(fault) = checked else {
-            (self.say)(&format!("version {version}: healthy at {}", ready.settings.public_url));
+            (self.say)(&format!("version {version}: healthy at {}", ready.settings.public_url()));
             return Ok(());
         };
         Err(match old {
@@ -278,7 +278,7 @@ pub fn try_environments(root: &Path, wrangler: &dyn Wrangler) -> Result<(), Faul
         let mut config = Config::read(root, &environment)?;
         let no_id = |database: Database| (database.name, account::TO_BE_CREATED.to_owned());
         let ids = config.databases().into_iter().map(no_id).collect();
-        let path = config.write(&ids, &BTreeMap::new(), "https://edge.example.com")?;
+        let path = config.write(&ids, &BTreeMap::new(), &["https://edge.example.com"])?;
         try_config(wrangler, &path).map_err(|fault| Fault::of(config.worker(), &fault))?;
     }
     Ok(())

@@ -80,14 +80,12 @@ pub struct Smoke {
 }
 
 impl Smoke {
-    /// The one of an environment that stays.
+    /// The environment's; a preview's is somebody new each time.
     pub fn of(environment: &Environment, given: &BTreeMap<String, String>) -> Result<Self, Fault> {
         let mut reader = Reader { given, missing: Vec::new() };
-        let password = reader.want(SMOKE_PASSWORD);
-        if password.is_empty() {
-            return Err(Fault(format!("set in the environment of this command: {SMOKE_PASSWORD}")));
-        }
-        Ok(Self { name: environment.name().to_owned(), password })
+        let smoke = reader.smoke(environment)?;
+        reader.all_there()?;
+        Ok(smoke)
     }
 
     /// Its address in a cell, of a domain that no mail reaches.
@@ -109,8 +107,8 @@ pub struct Settings {
     pub variables: BTreeMap<String, String>,
     /// Secrets that go with the next version.
     pub secrets: Secrets,
-    /// The address that is checked, without a trailing slash.
-    pub public_url: String,
+    /// The addresses of the environment's cells, each once, without a trailing slash.
+    pub urls: Vec<String>,
     /// Who checks.
     pub smoke: Smoke,
 }
@@ -141,15 +139,17 @@ impl Settings {
         variables.insert(ORIGINS.to_owned(), origins);
         let secrets = reader.secrets(cells);
         let smoke = reader.smoke(environment)?;
-        if !reader.missing.is_empty() {
-            return Err(Fault(format!(
-                "set in the environment of this command: {}",
-                reader.missing.join(", ")
-            )));
-        }
-        let first = cells.first().copied().unwrap_or(Cell::Us);
-        let public_url = variables.get(&of_cell(PUBLIC_URL, first)).cloned().unwrap_or_default();
-        Ok(Self { variables, secrets, public_url, smoke })
+        reader.all_there()?;
+        let urls =
+            cells.iter().filter_map(|cell| variables.get(&of_cell(PUBLIC_URL, *cell)).cloned());
+        let mut urls: Vec<String> = urls.collect();
+        urls.dedup();
+        Ok(Self { variables, secrets, urls, smoke })
+    }
+
+    /// The address that is checked.
+    pub fn public_url(&self) -> &str {
+        self.urls.first().map(String::as_str).unwrap_or_default()
     }
 
     /// Gives a preview keys of its own where it has none `there`: nothing in it is worth keeping.
@@ -183,6 +183,15 @@ impl Reader<'_> {
             self.missing.push(name.to_owned());
         }
         value.unwrap_or_default()
+    }
+
+    /// The fault names all that was wanted and is missing.
+    fn all_there(&self) -> Result<(), Fault> {
+        if self.missing.is_empty() {
+            return Ok(());
+        }
+        let missing = self.missing.join(", ");
+        Err(Fault(format!("set in the environment of this command: {missing}")))
     }
 
     fn url(&mut self, name: &str) -> String {
@@ -255,7 +264,7 @@ mod tests {
         let read = Settings::read(&Environment::Production(Cell::Eu), "w", &given).unwrap();
         let names: Vec<&str> = read.secrets.names().collect();
         assert_eq!(names, ["NEXUS_PEPPERS", "TWILIO_AUTH_TOKEN_EU"]);
-        assert_eq!(read.public_url, "https://eu.example");
+        assert_eq!(read.urls, ["https://eu.example"], "the other cell has a Worker of its own");
         assert!(!format!("{read:?}").contains("hunter"), "{read:?}");
         let there = ["NEXUS_ACCESS_KEYS".to_owned()];
         let missing = read.secrets.missing(&SECRETS, &there);
@@ -266,11 +275,24 @@ mod tests {
     }
 
     #[test]
+    fn staging_has_the_addresses_of_both_cells() {
+        let given = given(&[
+            ("NEXUS_PUBLIC_URL_US", "https://us.example"),
+            ("NEXUS_PUBLIC_URL_EU", "https://eu.example"),
+            ("VOICE_URL_US", "wss://voice.us.example"),
+            ("VOICE_URL_EU", "wss://voice.eu.example"),
+            ("NEXUS_SMOKE_PASSWORD", "hunter2"),
+        ]);
+        let read = Settings::read(&Environment::Staging, "w", &given).unwrap();
+        assert_eq!(read.urls, ["https://us.example", "https://eu.example"]);
+    }
+
+    #[test]
     fn a_preview_makes_its_own_keys() {
         let environment = Environment::Preview("pr-1".to_owned());
         let given = given(&[("NEXUS_PREVIEW_DOMAIN", "team.workers.dev")]);
         let mut read = Settings::read(&environment, "nexus-edge-pr-1", &given).unwrap();
-        assert_eq!(read.public_url, "https://nexus-edge-pr-1.team.workers.dev");
+        assert_eq!(read.urls, ["https://nexus-edge-pr-1.team.workers.dev"]);
         read.fill_in(&["NEXUS_PEPPERS".to_owned()]).unwrap();
         assert_eq!(read.secrets.names().count(), SECRETS.len() - 1);
     }

@@ -21,10 +21,8 @@ pub fn place(
     out: &Path,
 ) -> Result<String, Fault> {
     let name = of_cell(PUBLIC_URL, cell);
-    // Fly's script runs this with the voice servers' names, by which cell eu's `NEXUS_PUBLIC_URL_EU` is theirs.
     let edge = given
-        .get(&format!("NEXUS_EDGE_URL{}", cell.ending()))
-        .or_else(|| given.get(&name))
+        .get(&name)
         .ok_or_else(|| Fault(format!("set in the environment of this command: {name}")))?;
     let smoke = Smoke::of(environment, given)?;
     let mut api = Api::at(edge.trim_end_matches('/'));
