@@ -3,7 +3,7 @@
 mod caller;
 mod calls;
 mod edge;
-mod figures;
+pub mod figures;
 mod level;
 mod line;
 mod opening;
@@ -31,7 +31,7 @@ usage: nexus-load voice --edge URL --metrics URL --pid N --calls N --seconds N
 
 voice  N calls at once to a voice server (process N); one JSON object. A phone's webhooks are signed
        with the TWILIO_AUTH_TOKEN of the environment. With --rounds: so many crowds one after another, and
-       what the server holds after each five; an error if memory, files, calls or deliveries are left over
+       (10, 15, …), and what the server holds after each five; an error if memory, files, calls or deliveries are left over
 edge   requests to an edge (process N and its children); an array of JSON objects
 table  the results of FILE, an array of JSON objects, as a table";
 

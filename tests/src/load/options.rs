@@ -7,6 +7,7 @@ use lexopt::Arg::{Long, Short, Value};
 use lexopt::{Parser, ValueExt as _};
 use nexus_core::wire::AudioFormat;
 
+use super::soak;
 use crate::client::Outcome;
 
 /// What is asked for.
@@ -107,7 +108,8 @@ pub(super) fn read(mut parser: Parser) -> Outcome<Command> {
             let crowd = voice(&flags)?;
             Ok(match flags.rounds {
                 0 => Command::Voice(crowd),
-                rounds => Command::Soak(crowd, rounds),
+                rounds if soak::tells(rounds) => Command::Soak(crowd, rounds),
+                _ => return Err("--rounds takes 10, 15, 20, …".into()),
             })
         }
         "edge" => Ok(Command::Edge(edge(flags(parser)?))),

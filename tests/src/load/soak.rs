@@ -11,7 +11,8 @@ use super::options::Voice;
 use super::process::rss_kib;
 use crate::client::Outcome;
 
-/// Rounds before the first look: tables and pools grow to their size, the allocator to its.
+/// Rounds before the first look, and from one look to the next: tables and pools grow to their size, the allocator
+/// to its.
 const WARM_UP: usize = 5;
 /// Most memory that may be added between the first look and the last, in KiB.
 const GROWTH_MAX_KIB: u64 = 1024;
@@ -42,6 +43,11 @@ pub(super) struct Soaked {
     growth_kib: i64,
 }
 
+/// Whether so many rounds can show anything: a first look after the warm-up, and a last one at their end.
+pub(super) const fn tells(rounds: usize) -> bool {
+    rounds >= 2 * WARM_UP && rounds.is_multiple_of(WARM_UP)
+}
+
 /// `rounds` crowds one after another, with a look at what is left after each five; fails if anything is.
 pub(super) async fn run(options: &Voice, rounds: usize) -> Outcome<Soaked> {
     let from = Instant::now();
@@ -55,8 +61,7 @@ pub(super) async fn run(options: &Voice, rounds: usize) -> Outcome<Soaked> {
             rests.push(at_rest(options.pid, round, base.files).await?);
         }
     }
-    let first = rests.get(1).ok_or("a soak takes at least five rounds")?;
-    let last = rests.last().unwrap_or(first);
+    let (first, last) = rests.get(1).zip(rests.last()).ok_or("no look at what is left")?;
     let growth_kib = last.rss_kib.cast_signed() - first.rss_kib.cast_signed();
     let soaked = Soaked {
         rounds,
@@ -90,5 +95,18 @@ async fn at_rest(pid: u32, after_rounds: usize, base: usize) -> Outcome<Rest> {
             return Err(format!("{} files are open, {base} at the base", held.files).into());
         }
         sleep(INTERVAL).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_soak_has_a_first_and_a_last_look() {
+        assert_eq!(
+            (0..=30).filter(|rounds| tells(*rounds)).collect::<Vec<_>>(),
+            [10, 15, 20, 25, 30]
+        );
     }
 }
