@@ -176,6 +176,12 @@ async fn answer(State(shared): State<Shared>, request: Request) -> Response {
 fn route(ledger: &mut Ledger, path: &str, body: &[u8], now: UnixMs) -> Response {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let parts: Vec<&str> = path.split('/').skip(2).collect();
+    // A call that is forgotten: a client was gone before its claim came.
+    if let ["calls", call, ..] = parts[..]
+        && !ledger.calls.contains_key(&call.parse().unwrap())
+    {
+        return problem(StatusCode::NOT_FOUND, "not_found", now);
+    }
     match parts[..] {
         ["servers", _, "heartbeat"] => {
             ledger.heartbeats += 1;
