@@ -36,7 +36,25 @@ pub enum ServiceAuthError {
 
 /// SHA-256 of `body` in lower-case hex.
 pub fn body_hash(body: &[u8]) -> String {
-    HEXLOWER.encode(&Sha256::digest(body))
+    let mut hash = BodyHash::default();
+    hash.update(body);
+    hash.finish()
+}
+
+/// The same of a body that comes piece by piece.
+#[derive(Clone, Debug, Default)]
+pub struct BodyHash(Sha256);
+
+impl BodyHash {
+    /// The next piece.
+    pub fn update(&mut self, piece: &[u8]) {
+        self.0.update(piece);
+    }
+
+    /// The value of [`BODY_HASH_HEADER`].
+    pub fn finish(self) -> String {
+        HEXLOWER.encode(&self.0.finalize())
+    }
 }
 
 /// What is signed of a request.

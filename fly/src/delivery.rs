@@ -23,8 +23,8 @@ use crate::spool::{Meta, Written, WrittenReceiver};
 const PAUSE_MIN: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(10);
 
-/// Segments of all calls that are under way at once: each is read into memory as a whole, and those of
-/// calls that began together end together.
+/// Segments of all calls that are under way at once: each takes a connection, and those of calls that
+/// began together end together.
 const SEGMENTS_AT_ONCE: usize = 8;
 /// Batches of entries of all calls that are under way at once: each takes a connection, and an edge that is slow for
 /// a moment would otherwise be met by one from every call.
@@ -173,7 +173,7 @@ impl Deliveries {
     }
 
     async fn report(&self, meta: Meta, report: ReportRequest) -> Result<(), Undelivered> {
-        let answer = insist(|| self.edge.report(meta.call, &report)).await?;
+        let answer = insist(|| Box::pin(self.edge.report(meta.call, &report))).await?;
         if let Some(answer) = answer {
             let sealed = answer.sealed;
             info!(call = %meta.call, epoch = meta.epoch.0, sealed, "call delivered");

@@ -1,14 +1,16 @@
 //! The edge, as a voice server sees it: signed requests to `/internal/…`, typed answers.
 
+mod payload;
+
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Limited};
 use nexus_core::call::Epoch;
 use nexus_core::id::{CallId, ServerId};
-use nexus_core::service_auth::{BODY_HASH_HEADER, SIGNATURE_HEADER, Signed, body_hash};
+use nexus_core::service_auth::{BODY_HASH_HEADER, SIGNATURE_HEADER, Signed};
 use nexus_core::time::UnixMs;
 use nexus_core::voice_link::{
     ClaimAnswer, ClaimRequest, HeartbeatAnswer, HeartbeatRequest, JournalAnswer, JournalRequest,
@@ -20,6 +22,8 @@ use url::Url;
 
 use crate::config::ServiceKey;
 use crate::outbound::HttpClient;
+use payload::Payload;
+pub use payload::SegmentBody;
 
 /// Largest answer read: a claim with the history of a long call.
 const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -98,7 +102,7 @@ struct Outgoing<'a> {
     method: Method,
     path: &'a str,
     content_type: &'static str,
-    body: Bytes,
+    payload: Payload<'a>,
     timeout: Duration,
 }
 
@@ -131,7 +135,7 @@ impl EdgeClient {
     pub async fn segment(
         &self,
         at: SegmentAddress,
-        body: Bytes,
+        body: &SegmentBody,
     ) -> Result<SegmentAnswer, EdgeError> {
         let path = format!(
             "/internal/calls/{}/recording/{}/{}?start_ms={}",
@@ -142,7 +146,7 @@ impl EdgeClient {
                 method: Method::PUT,
                 path: &path,
                 content_type: "application/octet-stream",
-                body,
+                payload: Payload::Segment(body),
                 timeout: SEGMENT_TIMEOUT,
             })
             .await?;
@@ -180,7 +184,7 @@ impl EdgeClient {
                 method: Method::POST,
                 path,
                 content_type: "application/json",
-                body: body.into(),
+                payload: Payload::Json(body.into()),
                 timeout,
             })
             .await?;
@@ -189,7 +193,7 @@ impl EdgeClient {
 
     /// Signs and sends, a second time with the edge's clock if ours was refused.
     async fn send(&self, outgoing: &Outgoing<'_>) -> Result<Bytes, EdgeError> {
-        let hash = body_hash(&outgoing.body);
+        let hash = outgoing.payload.hash();
         for last_try in [false, true] {
             let (status, body) = self.send_once(outgoing, &hash).await?;
             if status.is_success() {
@@ -223,10 +227,10 @@ impl EdgeClient {
             .method(outgoing.method.clone())
             .uri(format!("{}{}", self.base, outgoing.path))
             .header(header::CONTENT_TYPE, outgoing.content_type)
-            .header(header::CONTENT_LENGTH, outgoing.body.len())
+            .header(header::CONTENT_LENGTH, outgoing.payload.bytes())
             .header(BODY_HASH_HEADER, hash)
             .header(SIGNATURE_HEADER, signature)
-            .body(Full::new(outgoing.body.clone()))
+            .body(outgoing.payload.body())
             .map_err(|_| refused(0, "bad_request_line"))?;
         let exchange = async {
             let response = self.http.request(request).await.map_err(|_| EdgeError::Unreachable)?;

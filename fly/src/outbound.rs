@@ -1,10 +1,12 @@
 //! The one HTTP client of the process, for the edge and for models.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -18,8 +20,16 @@ const READ_BUFFER_BYTES: usize = 4096;
 /// How long an unused connection is kept.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// What a request carries.
+pub type OutgoingBody = UnsyncBoxBody<Bytes, io::Error>;
+
+/// A body that is there as a whole.
+pub fn whole(bytes: Bytes) -> OutgoingBody {
+    Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
+}
+
 /// HTTP/1.1 over TCP or TLS, with a pool; follows no redirect.
-pub type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+pub type HttpClient = Client<HttpsConnector<HttpConnector>, OutgoingBody>;
 
 /// Builds the client.
 pub fn http_client(tls: &Arc<ClientConfig>) -> HttpClient {

@@ -14,7 +14,7 @@ use nexus_core::wire::{AudioFormat, Encoding};
 use crate::spool::{CallSpool, SegmentStart};
 
 /// How much is gathered before it goes to the spool, in ms: what a killed process loses.
-const CHUNK_MS: usize = 500;
+const CHUNK_MS: usize = 200;
 /// How late the caller's audio may be before it counts as a gap, in ms. Less is jitter or a clock that
 /// runs a little differently.
 const GAP_MS: u64 = 400;

@@ -6,6 +6,7 @@
 //! been written is then passed on to the call's delivery.
 
 mod recovery;
+mod syncer;
 mod writer;
 
 use std::io;
@@ -62,8 +63,8 @@ impl SegmentFile {
 pub enum Written {
     /// An entry of the journal. Boxed, as every channel of a call has room for dozens.
     Entry(Box<Entry>),
-    /// A segment of the recording.
-    Segment(SegmentFile),
+    /// A segment of the recording. Boxed for the same reason.
+    Segment(Box<SegmentFile>),
 }
 
 /// Where one call's written things come out; ends when the call is over and all is written.
@@ -106,7 +107,9 @@ impl Spool {
         // Unbounded: a call must neither wait for the disk nor lose an entry, and what it writes is
         // bounded by its duration.
         let (jobs, todo) = mpsc::channel();
-        std::thread::Builder::new().name("spool".to_owned()).spawn(move || writer::run(&todo))?;
+        let syncer = syncer::Syncer::start()?;
+        let run = move || writer::run(&todo, &syncer);
+        std::thread::Builder::new().name("spool".to_owned()).spawn(run)?;
         Ok(Self { root: root.to_owned(), jobs, next_key: Arc::new(AtomicU64::new(0)) })
     }
 

@@ -8,7 +8,7 @@ use nexus_core::ticket::{Ticket, TicketError};
 use nexus_core::wire::{AudioFormat, close};
 
 use super::welcome::{Arrived, welcome};
-use crate::admission::Place;
+use crate::admission::{Place, Unstarted};
 use crate::app::App;
 use crate::edge::unix_now;
 use crate::transport::browser::BrowserLine;
@@ -22,37 +22,48 @@ const START_WITHIN: Duration = Duration::from_secs(5);
 /// Serves a browser from its handshake, which brought the ticket, to the end.
 pub async fn serve_browser(app: Arc<App>, link: ClientLink, token: Option<String>, place: Place) {
     let line = Line::Browser(BrowserLine::new(link));
+    let token = token.unwrap_or_default();
+    let Place { slot, unstarted } = place;
     app.metrics.connections_active.inc();
-    Box::pin(browser(&app, line, token.as_deref().unwrap_or_default(), place)).await;
+    // Boxed, as a call is long and its begin is not: what that needs is then given back.
+    if let Some((line, arrived)) = Box::pin(browser(&app, line, token, unstarted)).await {
+        welcome(&app, line, arrived, slot).await;
+    }
     app.metrics.connections_active.dec();
 }
 
 /// Serves a telephone from its handshake to the end; the ticket comes with `start`.
 pub async fn serve_phone(app: Arc<App>, link: ClientLink, place: Place) {
     let line = Line::Twilio(TwilioLine::new(link));
+    let Place { slot, unstarted } = place;
     app.metrics.connections_active.inc();
-    Box::pin(phone(&app, line, place)).await;
+    if let Some((line, arrived)) = Box::pin(phone(&app, line, unstarted)).await {
+        welcome(&app, line, arrived, slot).await;
+    }
     app.metrics.connections_active.dec();
 }
 
-async fn browser(app: &Arc<App>, line: Line, token: &str, place: Place) {
-    let ticket = match verify(app, token, Channel::Web) {
+async fn browser(
+    app: &App,
+    line: Line,
+    token: String,
+    unstarted: Unstarted,
+) -> Option<(Line, Arrived)> {
+    let ticket = match verify(app, &token, Channel::Web) {
         Ok(ticket) => ticket,
         Err(error) => return refuse_ticket(app, line, &error.to_string()).await,
     };
-    if let Some((line, Start::Browser(format))) = start(app, line).await {
-        drop(place.unstarted);
-        welcome(app, line, Arrived { ticket, format }, place.slot).await;
-    }
+    let (line, Start::Browser(format)) = start(app, line).await? else { return None };
+    drop(unstarted);
+    Some((line, Arrived { ticket, format }))
 }
 
-async fn phone(app: &Arc<App>, line: Line, place: Place) {
-    let Some((line, Start::Phone { call_sid, ticket })) = start(app, line).await else { return };
-    drop(place.unstarted);
+async fn phone(app: &App, line: Line, unstarted: Unstarted) -> Option<(Line, Arrived)> {
+    let (line, Start::Phone { call_sid, ticket }) = start(app, line).await? else { return None };
+    drop(unstarted);
     match verify(app, ticket.expose(), Channel::Phone) {
         Ok(ticket) if ticket.call_sid.as_ref() == Some(&call_sid) => {
-            let arrived = Arrived { ticket, format: AudioFormat::PHONE };
-            welcome(app, line, arrived, place.slot).await;
+            Some((line, Arrived { ticket, format: AudioFormat::PHONE }))
         }
         Ok(_) => refuse_ticket(app, line, "the ticket belongs to another phone call").await,
         Err(error) => refuse_ticket(app, line, &error.to_string()).await,
@@ -63,9 +74,10 @@ fn verify(app: &App, token: &str, channel: Channel) -> Result<Ticket, TicketErro
     Ticket::verify(token, &app.config.ticket_keys, app.config.cell, channel, unix_now())
 }
 
-async fn refuse_ticket(app: &App, line: Line, detail: &str) {
+async fn refuse_ticket<T>(app: &App, line: Line, detail: &str) -> Option<T> {
     app.metrics.refused("ticket");
     line.refuse(close::TICKET, "ticket_refused", detail).await;
+    None
 }
 
 /// Waits for `start`; answers the client itself if it does not come.

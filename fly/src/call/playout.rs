@@ -23,7 +23,7 @@ const LEAD_MS: u64 = 1_200;
 
 /// How much may wait before no more is read from the voice, in ms. It speaks several times faster than
 /// anybody listens; what it has said beyond this waits at its end of the connection.
-const WAITING_MAX_MS: usize = 1_000;
+const WAITING_MAX_MS: usize = 500;
 
 /// A piece to send.
 #[derive(Clone, Debug, PartialEq, Eq)]

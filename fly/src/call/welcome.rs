@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use nexus_core::agent::{AgentSettings, AgentSnapshot};
-use nexus_core::call::EndReason;
+use nexus_core::call::{EndReason, Epoch};
 use nexus_core::conversation::Conversation;
-use nexus_core::id::ClaimantId;
+use nexus_core::id::{CallId, ClaimantId};
 use nexus_core::ticket::Ticket;
 use nexus_core::voice_link::{ClaimAnswer, ClaimRequest};
 use nexus_core::wire::{AudioFormat, close};
@@ -24,6 +24,7 @@ use crate::delivery::{Control, Parcel};
 use crate::edge::{EdgeError, unix_now};
 use crate::prices::{Priced, Prices};
 use crate::providers::{deepgram, elevenlabs};
+use crate::registry::Registration;
 use crate::spool::Meta;
 use crate::transport::Line;
 
@@ -40,12 +41,22 @@ pub struct Arrived {
 
 /// Claims the call and holds it to its end; the slot is taken until then.
 pub async fn welcome(app: &Arc<App>, line: Line, arrived: Arrived, slot: Slot) {
+    // Boxed, as a call is long and its claim is not: what that needs is then given back.
+    if let Some(begun) = Box::pin(begin(app, line, arrived)).await {
+        hold(app, begun).await;
+    }
+    drop(slot);
+}
+
+/// Claims the call; answers the client itself if that fails.
+async fn begin(app: &Arc<App>, line: Line, arrived: Arrived) -> Option<Begun> {
     let Arrived { ticket, format } = arrived;
     let config = &app.config;
     let known = app.snapshots.get(&ticket.snapshot);
     let early = known.as_ref().map(|known| Stages::open(app, &known.settings, format));
     let Ok(random) = random_bytes() else {
-        return line.refuse(close::RESTARTING, "unavailable", "try again").await;
+        line.refuse(close::RESTARTING, "unavailable", "try again").await;
+        return None;
     };
     let request = ClaimRequest {
         epoch: ticket.epoch,
@@ -55,10 +66,12 @@ pub async fn welcome(app: &Arc<App>, line: Line, arrived: Arrived, slot: Slot) {
         audio: format,
         known_snapshot: known.as_ref().map(|_| ticket.snapshot.clone()),
     };
-    // Boxed, as a call is long and its claim is not.
-    let claimed = match Box::pin(claim(&app.edge, ticket.call, &request)).await {
+    let claimed = match claim(&app.edge, ticket.call, &request).await {
         Ok(answer) => answer,
-        Err(error) => return turn_away(app, line, &error).await,
+        Err(error) => {
+            turn_away(app, line, &error).await;
+            return None;
+        }
     };
     let snapshot = match (&claimed.snapshot, known) {
         (Some(snapshot), _) => {
@@ -67,15 +80,16 @@ pub async fn welcome(app: &Arc<App>, line: Line, arrived: Arrived, slot: Slot) {
         (None, known) => known.filter(|_| claimed.snapshot_hash == ticket.snapshot),
     };
     let Some(snapshot) = snapshot else {
-        return line.refuse(close::RESTARTING, "unavailable", "the call has no agent").await;
+        line.refuse(close::RESTARTING, "unavailable", "the call has no agent").await;
+        return None;
     };
     if claimed.audio != format {
         let detail = "a resumed call keeps its first audio format";
-        return line.refuse(close::PROTOCOL, "audio_format", detail).await;
+        line.refuse(close::PROTOCOL, "audio_format", detail).await;
+        return None;
     }
     let stages = early.unwrap_or_else(|| Stages::open(app, &snapshot.settings, format));
-    Box::pin(hold(app, Held { ticket, claimed, snapshot, format }, line, stages)).await;
-    drop(slot);
+    Some(call(app, Held { ticket, claimed, snapshot, format }, line, stages))
 }
 
 async fn turn_away(app: &App, line: Line, error: &EdgeError) {
@@ -121,6 +135,14 @@ impl Stages {
     }
 }
 
+/// A call, ready to run.
+struct Begun {
+    id: CallId,
+    epoch: Epoch,
+    call: Box<Call>,
+    registration: Registration,
+}
+
 /// A call that is ours.
 struct Held {
     ticket: Ticket,
@@ -129,7 +151,8 @@ struct Held {
     format: AudioFormat,
 }
 
-async fn hold(app: &Arc<App>, held: Held, line: Line, stages: Stages) {
+/// Puts the call together and makes it known to all that tell it something.
+fn call(app: &Arc<App>, held: Held, line: Line, stages: Stages) -> Begun {
     let Held { ticket, claimed, snapshot, format } = held;
     let (id, epoch) = (ticket.call, ticket.epoch);
     let elapsed = claimed.now.since(claimed.answered_at).max(0);
@@ -168,10 +191,16 @@ async fn hold(app: &Arc<App>, held: Held, line: Line, stages: Stages) {
         progress,
         control,
     });
+    Begun { id, epoch, call, registration }
+}
+
+async fn hold(app: &App, begun: Begun) {
+    let Begun { id, epoch, call, registration } = begun;
     app.metrics.calls_active.inc();
     info!(call = %id, epoch = epoch.0, "call begins");
     let over = call.run().await;
-    info!(call = %id, epoch = epoch.0, outcome = ?over.outcome, "call over");
+    let outcome = over.outcome;
+    info!(call = %id, epoch = epoch.0, ?outcome, "call over");
     // Boxed, as the end is short and the call before it is not.
     Box::pin(finish(app, over)).await;
     app.metrics.calls_active.dec();

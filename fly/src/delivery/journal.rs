@@ -103,7 +103,8 @@ impl Journal<'_> {
     async fn offer(&self, request: &JournalRequest) -> Result<JournalAnswer, EdgeError> {
         // Never closed: to wait cannot fail.
         let _turn = self.batches.acquire().await;
-        self.edge.journal(self.meta.call, request).await
+        // Boxed, as most of the time nothing is under way.
+        Box::pin(self.edge.journal(self.meta.call, request)).await
     }
 
     /// The edge has less than it once acknowledged: the disk still has all.

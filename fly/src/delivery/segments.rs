@@ -2,21 +2,20 @@
 
 use std::path::Path;
 
-use bytes::Bytes;
 use nexus_core::voice_link::SegmentAnswer;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tracing::error;
 
 use super::{Control, ControlSender, Undelivered, gauge, insist};
-use crate::edge::{EdgeClient, EdgeError, SegmentAddress};
+use crate::edge::{EdgeClient, EdgeError, SegmentAddress, SegmentBody};
 use crate::metrics::Metrics;
 use crate::spool::{Meta, SegmentFile};
 
 pub(super) struct Segments<'a> {
     pub(super) edge: &'a EdgeClient,
     pub(super) metrics: &'a Metrics,
-    /// Bounds how many segments of all calls are in memory.
+    /// Bounds how many segments of all calls are under way.
     pub(super) uploads: &'a Semaphore,
     pub(super) meta: Meta,
     pub(super) control: Option<&'a ControlSender>,
@@ -26,14 +25,14 @@ impl Segments<'_> {
     /// Delivers until the call records no more; how many were delivered.
     pub(super) async fn run(
         self,
-        mut written: UnboundedReceiver<SegmentFile>,
+        mut written: UnboundedReceiver<Box<SegmentFile>>,
     ) -> Result<u32, Undelivered> {
         let mut count = 0;
         let mut sealed = Ok(());
         while let Some(file) = written.recv().await {
             let size = gauge(file.bytes);
             if sealed.is_ok() {
-                match self.deliver(file).await {
+                match self.deliver(*file).await {
                     Ok(delivered) => count += u32::from(delivered),
                     Err(undelivered) => sealed = Err(undelivered),
                 }
@@ -73,10 +72,11 @@ impl Segments<'_> {
     ) -> Result<Option<SegmentAnswer>, EdgeError> {
         // Never closed: to wait cannot fail.
         let _turn = self.uploads.acquire().await;
-        let Ok(bytes) = tokio::fs::read(path).await else {
+        let Ok(body) = SegmentBody::of(path).await else {
             error!(call = %at.call, n = at.n, "a spooled segment cannot be read");
             return Ok(None);
         };
-        self.edge.segment(at, Bytes::from(bytes)).await.map(Some)
+        // Boxed, as most of the time nothing is under way.
+        Box::pin(self.edge.segment(at, &body)).await.map(Some)
     }
 }

@@ -18,13 +18,16 @@ use crate::outbound::CONNECT_TIMEOUT;
 /// A provider's connection. Boxed: with TLS it is more than a KiB, and it moves between states.
 pub type ProviderLink = Box<Link<MaybeTlsStream<TcpStream>>>;
 
-/// Synthesised audio comes in frames of up to a few MiB; seconds of caller audio may wait.
-const LIMITS: LinkLimits = LinkLimits {
-    message_bytes: 16 * 1024 * 1024,
-    read_bytes: 4096,
-    queued_bytes: 512 * 1024,
-    stall: Duration::from_secs(5),
-};
+/// Bounds of a provider's socket that is read `read_bytes` at once. Synthesised audio comes in frames of up to a
+/// few MiB; seconds of caller audio may wait.
+const fn limits(read_bytes: usize) -> LinkLimits {
+    LinkLimits {
+        message_bytes: 16 * 1024 * 1024,
+        read_bytes,
+        queued_bytes: 512 * 1024,
+        stall: Duration::from_secs(5),
+    }
+}
 
 /// Messages without any meaning in a row after which a provider counts as broken: services add kinds of messages,
 /// but one that says nothing else would take this call's share of a core and its neighbours' too.
@@ -60,13 +63,15 @@ pub fn socket_url(base: &Url, path: &str) -> Url {
     url
 }
 
-/// Opens a socket within three seconds, with one header for our key.
+/// Opens a socket within three seconds, with one header for our key. Its buffer has `read_bytes` at first and grows
+/// with the messages that come.
 pub async fn open(
     url: &Url,
     key: (HeaderName, HeaderValue),
     tls: &Arc<ClientConfig>,
+    read_bytes: usize,
 ) -> Result<ProviderLink, Failure> {
-    tokio::time::timeout(CONNECT_TIMEOUT, connect(url, key, tls))
+    tokio::time::timeout(CONNECT_TIMEOUT, connect(url, key, tls, limits(read_bytes)))
         .await
         .unwrap_or(Err(Failure::TimedOut))
 }
@@ -75,6 +80,7 @@ async fn connect(
     url: &Url,
     (name, value): (HeaderName, HeaderValue),
     tls: &Arc<ClientConfig>,
+    limits: LinkLimits,
 ) -> Result<ProviderLink, Failure> {
     let mut request = url.as_str().into_client_request().map_err(|_| Failure::BadRequest)?;
     request.headers_mut().insert(name, value);
@@ -87,10 +93,10 @@ async fn connect(
         _ => Connector::Plain,
     };
     let (socket, _) =
-        client_async_tls_with_config(request, tcp, Some(LIMITS.config()), Some(connector))
+        client_async_tls_with_config(request, tcp, Some(limits.config()), Some(connector))
             .await
             .map_err(|error| refusal(&error))?;
-    Ok(Box::new(Link::new(socket, LIMITS)))
+    Ok(Box::new(Link::new(socket, limits)))
 }
 
 fn refusal(error: &WsError) -> Failure {

@@ -97,5 +97,5 @@ fn read_segments(dir: &Path, meta: &Meta) -> io::Result<(Vec<Written>, u32)> {
         segments.push(SegmentFile { n: start.n, start_ms: start.start_ms, bytes: whole, path });
     }
     segments.sort_by_key(|segment| segment.n);
-    Ok((segments.into_iter().map(Written::Segment).collect(), sent))
+    Ok((segments.into_iter().map(|file| Written::Segment(Box::new(file))).collect(), sent))
 }

@@ -1,9 +1,10 @@
-//! The thread that writes: append-only files, synced at most once a second.
+//! The thread that writes: append-only files, whose journals are synced at most once a second.
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use nexus_core::journal::Entry;
 use tokio::sync::mpsc::UnboundedSender;
 use tracing::error;
 
+use super::syncer::Syncer;
 use super::{Job, Meta, SegmentFile, SegmentStart, Written};
 
 /// The journal's name in a spool directory.
@@ -34,7 +36,8 @@ struct Segment {
 struct Place {
     dir: PathBuf,
     /// None: it cannot be written. Entries then go out without the disk's safety.
-    journal: Option<File>,
+    journal: Option<Arc<File>>,
+    /// Something has been written since it was last handed over to be synced.
     is_dirty: bool,
     segment: Option<Segment>,
     written: UnboundedSender<Written>,
@@ -49,7 +52,7 @@ impl Place {
         fs::create_dir_all(&self.dir)?;
         fs::write(self.dir.join(META), serde_json::to_vec(meta)?)?;
         let journal = self.dir.join(JOURNAL);
-        self.journal = Some(OpenOptions::new().create(true).append(true).open(journal)?);
+        self.journal = Some(Arc::new(OpenOptions::new().create(true).append(true).open(journal)?));
         Ok(())
     }
 
@@ -57,7 +60,8 @@ impl Place {
         let mut line = serde_json::to_vec(&entry)?;
         line.push(b'\n');
         self.is_dirty = true;
-        let written = self.journal.as_mut().map_or(Ok(()), |journal| journal.write_all(&line));
+        let written =
+            self.journal.as_deref().map_or(Ok(()), |mut journal| journal.write_all(&line));
         // With a full disk the entry still goes out, only not over a crash.
         let _ = self.written.send(Written::Entry(Box::new(entry)));
         written
@@ -84,19 +88,24 @@ impl Place {
         let path = self.dir.join(segment_name(segment.start, "seg"));
         fs::rename(&segment.part, &path)?;
         let SegmentStart { n, start_ms } = segment.start;
-        let _ = self.written.send(Written::Segment(SegmentFile {
-            n,
-            start_ms,
-            bytes: segment.bytes,
-            path,
-        }));
+        let file = SegmentFile { n, start_ms, bytes: segment.bytes, path };
+        let _ = self.written.send(Written::Segment(Box::new(file)));
         Ok(())
     }
 
-    fn sync(&mut self) -> io::Result<()> {
-        match &self.journal {
-            Some(journal) if std::mem::take(&mut self.is_dirty) => journal.sync_data(),
-            _ => Ok(()),
+    /// Hands what is written over to be synced.
+    fn sync(&mut self, syncer: &Syncer) {
+        if let Some(journal) = &self.journal
+            && std::mem::take(&mut self.is_dirty)
+        {
+            syncer.sync(journal);
+        }
+    }
+
+    /// The same, unless the disk is so slow that the last time is not over.
+    fn sync_again(&mut self, syncer: &Syncer) {
+        if !self.journal.as_ref().is_some_and(Syncer::awaits) {
+            self.sync(syncer);
         }
     }
 }
@@ -117,13 +126,13 @@ pub(super) fn parse_segment_name(path: &Path) -> Option<SegmentStart> {
 }
 
 /// Writes until the last sender is gone.
-pub(super) fn run(jobs: &Receiver<Job>) {
+pub(super) fn run(jobs: &Receiver<Job>, syncer: &Syncer) {
     let mut places: HashMap<u64, Place> = HashMap::new();
     let mut synced = Instant::now();
     loop {
         match jobs.recv_timeout(SYNC_EVERY) {
             Ok(job) => {
-                if let Err(error) = carry_out(&mut places, job) {
+                if let Err(error) = carry_out(&mut places, syncer, job) {
                     // Names the operating system's reason and nothing of the call.
                     error!(kind = ?error.kind(), "the spool cannot be written");
                 }
@@ -133,14 +142,14 @@ pub(super) fn run(jobs: &Receiver<Job>) {
         }
         if synced.elapsed() >= SYNC_EVERY {
             for place in places.values_mut() {
-                let _ = place.sync();
+                place.sync_again(syncer);
             }
             synced = Instant::now();
         }
     }
 }
 
-fn carry_out(places: &mut HashMap<u64, Place>, job: Job) -> io::Result<()> {
+fn carry_out(places: &mut HashMap<u64, Place>, syncer: &Syncer, job: Job) -> io::Result<()> {
     match job {
         Job::Open { key, dir, meta, written } => {
             places.entry(key).or_insert_with(|| Place::new(dir, written)).open(&meta)?;
@@ -162,14 +171,15 @@ fn carry_out(places: &mut HashMap<u64, Place>, job: Job) -> io::Result<()> {
         }
         Job::Close { key } => {
             if let Some(mut place) = places.remove(&key) {
+                place.sync(syncer);
                 place.end_segment()?;
-                place.sync()?;
             }
         }
         Job::Flush { done } => {
-            let synced = places.values_mut().try_for_each(Place::sync);
-            let _ = done.send(());
-            synced?;
+            for place in places.values_mut() {
+                place.sync(syncer);
+            }
+            syncer.tell(done);
         }
     }
     Ok(())

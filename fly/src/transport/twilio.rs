@@ -20,7 +20,8 @@ use crate::upgrade::ClientLink;
 /// Bounds of a stream's socket.
 pub const LIMITS: LinkLimits = LinkLimits {
     message_bytes: TEXT_FRAME_BYTES_MAX,
-    read_bytes: 2048,
+    // Two frames of 20 ms.
+    read_bytes: 1024,
     queued_bytes: 256 * 1024,
     stall: Duration::from_secs(5),
 };

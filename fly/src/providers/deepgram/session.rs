@@ -24,6 +24,8 @@ use crate::task::Task;
 const KEEP_ALIVE_AFTER: Duration = Duration::from_secs(4);
 /// Caller audio kept while there is no connection, in ms; the oldest goes first.
 const BACKLOG_MS: u64 = 3_000;
+/// Interim results are some hundred bytes.
+const READ_BYTES: usize = 1024;
 /// One frame of silence for a connection that has never had audio, in ms.
 const FIRST_SILENCE_MS: usize = 20;
 
@@ -82,7 +84,7 @@ impl Transcriber {
         self.meaningless.over();
         self.state = State::Connecting(Task::spawn(async move {
             let key = key.map_err(|_| Failure::Auth)?;
-            socket::open(&url, (header::AUTHORIZATION, key), &tls).await
+            socket::open(&url, (header::AUTHORIZATION, key), &tls, READ_BYTES).await
         }));
     }
 

@@ -20,6 +20,8 @@ use crate::secret::Secret;
 use crate::task::Task;
 
 const KEY_HEADER: HeaderName = HeaderName::from_static("xi-api-key");
+/// A quarter of a second of telephone audio, in base64 and with its alignment.
+const READ_BYTES: usize = 3072;
 /// Silence on our side after which the socket is kept open; the service closes it after 20 s.
 const KEEP_ALIVE_AFTER: Duration = Duration::from_secs(10);
 /// A connection lost after so long is opened again at once, to be there for the next reply; one lost
@@ -126,7 +128,7 @@ impl Voice {
         self.meaningless.over();
         self.state = State::Connecting(Task::spawn(async move {
             let key = key.map_err(|_| Failure::Auth)?;
-            socket::open(&url, (KEY_HEADER, key), &tls).await
+            socket::open(&url, (KEY_HEADER, key), &tls, READ_BYTES).await
         }));
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, header};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use nexus_core::agent::ModelSettings;
 use nexus_core::conversation::{Message, ReplyId};
@@ -16,7 +16,7 @@ use nexus_core::journal::Failure;
 use super::thoughts::Thoughts;
 use super::{Chunk, TokenUsage, decode, refusal, request_body};
 use crate::config::Provider;
-use crate::outbound::HttpClient;
+use crate::outbound::{HttpClient, OutgoingBody, whole};
 use crate::providers::sse::SseParser;
 
 /// How long a refusal's body may take.
@@ -91,7 +91,7 @@ impl ModelServer {
                     .header(header::CONTENT_TYPE, "application/json")
                     .header(header::ACCEPT, "text/event-stream")
                     .header(header::AUTHORIZATION, format!("Bearer {}", self.provider.key.expose()))
-                    .body(Full::new(Bytes::from(body)))
+                    .body(whole(Bytes::from(body)))
                     .map_err(|_| Failure::BadRequest)
             });
         let http = self.http.clone();
@@ -108,7 +108,7 @@ impl ModelServer {
 }
 
 /// Sends the request and reads the answer's head, or what a refusal means.
-async fn exchange(http: HttpClient, request: Request<Full<Bytes>>) -> Answer {
+async fn exchange(http: HttpClient, request: Request<OutgoingBody>) -> Answer {
     let response: Response<Incoming> =
         http.request(request).await.map_err(|_| Failure::Unreachable)?;
     let status = response.status();
