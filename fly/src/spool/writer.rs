@@ -25,6 +25,8 @@ pub(super) const SENT: &str = "sent";
 /// How often journals are synced. That guards against a crash of the system; against a killed
 /// process the write alone does.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
+/// How long what is handed over may wait: being woken for every chunk of every call would cost more than to write it.
+const GATHER: Duration = Duration::from_millis(20);
 
 struct Segment {
     start: SegmentStart,
@@ -131,11 +133,14 @@ pub(super) fn run(jobs: &Receiver<Job>, syncer: &Syncer) {
     let mut synced = Instant::now();
     loop {
         match jobs.recv_timeout(SYNC_EVERY) {
-            Ok(job) => {
-                if let Err(error) = carry_out(&mut places, syncer, job) {
-                    // Names the operating system's reason and nothing of the call.
-                    error!(kind = ?error.kind(), "the spool cannot be written");
+            Ok(first) => {
+                for job in std::iter::once(first).chain(jobs.try_iter()) {
+                    if let Err(error) = carry_out(&mut places, syncer, job) {
+                        // Names the operating system's reason and nothing of the call.
+                        error!(kind = ?error.kind(), "the spool cannot be written");
+                    }
                 }
+                std::thread::sleep(GATHER);
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
