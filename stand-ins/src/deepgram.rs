@@ -2,7 +2,7 @@
 //!
 //! Source: Deepgram's API description and documentation pages (keep-alive, finalize,
 //! close-stream, endpointing, utterance-end, errors), read in November 2026. It hears audible words
-//! only; any other sound becomes `(speech, 1.2 s)`.
+//! only; any other sound becomes `(speech, 1.2 s)`, or with `--words-only` nothing.
 
 mod connection;
 mod session;

@@ -22,6 +22,8 @@ pub struct Options {
     pub refuse_keys: bool,
     /// The model follows the demo agent's script, for people, in the place of the rule for tests.
     pub demo_script: bool,
+    /// The recogniser takes whatever is no audible word for noise: neither speech nor text.
+    pub words_only: bool,
     /// How fast the services are.
     pub pace: Pace,
     /// SID of the Twilio account.
@@ -38,6 +40,7 @@ impl Default for Options {
             log: None,
             refuse_keys: false,
             demo_script: false,
+            words_only: false,
             pace: Pace::default(),
             twilio_account: DEMO_ACCOUNT_SID.to_owned(),
             twilio_auth_token: DEMO_AUTH_TOKEN.to_owned(),
@@ -99,6 +102,7 @@ nexus-stand-ins [flags]   simulated Deepgram, ElevenLabs, model and Twilio on on
   --log FILE               write every request down, one JSON line each, content included
   --refuse-keys            answer every key as revoked
   --demo-script            the model is the demo agent, for people (default: the rule for tests)
+  --words-only             the recogniser takes all but audible words for noise (default: for speech)
   --stt-delay-ms N         from audio to transcript (default 100)
   --first-token-ms N       from request to first token (default 150)
   --token-ms N             from token to token (default 12)
@@ -120,6 +124,7 @@ impl Options {
                 "--log" => options.log = Some(args.value(&flag)?),
                 "--refuse-keys" => options.refuse_keys = true,
                 "--demo-script" => options.demo_script = true,
+                "--words-only" => options.words_only = true,
                 "--stt-delay-ms" => pace.transcript = args.milliseconds(&flag)?,
                 "--first-token-ms" => pace.first_token = args.milliseconds(&flag)?,
                 "--token-ms" => pace.token = args.milliseconds(&flag)?,

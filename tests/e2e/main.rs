@@ -18,6 +18,7 @@ mod crash;
 mod deployed;
 mod ending;
 mod logs;
+mod noises;
 mod phone;
 mod resume;
 mod speech;
@@ -114,6 +115,7 @@ fn main() -> ExitCode {
     trials.extend(deployed::trials(&system));
     trials.extend(ending::trials(&system));
     trials.extend(logs::trials());
+    trials.extend(noises::trials());
     trials.extend(phone::trials(&system));
     trials.extend(resume::trials(&system));
     trials.extend(speech::trials());

@@ -2,7 +2,6 @@
 //! and mouth. They need what `cargo xtask speech` fetches, and are skipped without it.
 
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use libtest_mimic::{Failed, Trial};
@@ -12,7 +11,7 @@ use nexus_stand_ins::caller::Caller;
 use nexus_stand_ins::twilio::{Account, CallStatus, DEMO_ACCOUNT_SID, Exchange, InboundCall};
 use nexus_tests::client::{Created, Outcome, Team};
 use nexus_tests::fixture::{Fixture, fetched_speech, node};
-use nexus_tests::recording;
+use nexus_tests::{flite, recording};
 use serde_json::{Value, json};
 use xtask::cell::Cell;
 use xtask::demo::{self, Say};
@@ -265,19 +264,6 @@ async fn real_voice(fixture: Fixture) -> Outcome {
     Ok(())
 }
 
-/// A sentence of flite's, as samples at 16 kHz.
-fn flite(text: &str, dir: &Path) -> Outcome<Vec<i16>> {
-    let file = dir.join("flite.wav");
-    let said = Command::new("flite").args(["-voice", "slt", "-t", text, "-o"]).arg(&file).output();
-    if !said.map_err(|error| format!("flite (Debian package `flite`): {error}"))?.status.success() {
-        return Err("flite fails".into());
-    }
-    let bytes = std::fs::read(file)?;
-    let audio = wav::parse(&bytes)?;
-    assert_eq!(audio.format.sample_rate, 16_000);
-    Ok(pcm::samples(audio.data).collect())
-}
-
 /// A second of the room, the speech in the room, and a second of the room again: noise about 30 dB below speech.
 fn in_a_room(speech: &[i16]) -> Vec<i16> {
     let silence = vec![0; 16_000];
@@ -294,7 +280,9 @@ fn in_a_room(speech: &[i16]) -> Vec<i16> {
 async fn every_rate(fixture: Fixture) -> Outcome {
     const QUESTION: &str = "Can you tell me what you can do for me?";
     let team = Team::register(&fixture.system, Cell::Us, "rates@example.com", "Rates Inc").await?;
-    let samples = in_a_room(&flite(QUESTION, &fixture.system.plan().state)?);
+    let (samples, said_at) = flite::say("slt", QUESTION)?;
+    assert_eq!(said_at, 16_000);
+    let samples = in_a_room(&samples);
     for rate in [8_000, 16_000, 24_000, 48_000] {
         let format = AudioFormat::new(Encoding::Pcm16, rate)?;
         let created = team.call_agent(json!({"first_message": GREETING})).await?;

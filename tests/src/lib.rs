@@ -5,5 +5,6 @@ pub mod browser;
 pub mod client;
 pub mod correlation;
 pub mod fixture;
+pub mod flite;
 pub mod load;
 pub mod recording;

@@ -12,7 +12,7 @@ const USAGE: &str = "\
 usage: cargo xtask up   [--no-demo] [--fresh] [--release] [--quiet] [--simulated-speech] [port flags]
        cargo xtask call [--phone] [--say FILE.wav ...] [--words TEXT ...] [--out FILE.wav] [port flags]
        cargo xtask bench voice [--calls N,N,...] [--transport browser|phone] [--audio mulaw|pcm16] [--seconds N]
-                              [--rounds N]
+                              [--rounds N | --noises N]
        cargo xtask bench edge  [--connections N] [--seconds N]
        cargo xtask deploy edge|voice|all --env staging|us|eu [--dry-run|--rollback] [--watch-seconds N]
        cargo xtask deploy edge --env preview --name NAME [--dry-run] [--remove]
@@ -27,7 +27,8 @@ usage: cargo xtask up   [--no-demo] [--fresh] [--release] [--quiet] [--simulated
 
 up    builds and starts everything on this machine, places a demo call, runs until Ctrl-C
 call  places a call to a running system and prints its transcript; --phone: over a simulated phone line
-bench what calls cost a voice server, or requests an edge: a table, and JSON in .nexus/
+bench what calls cost a voice server, or requests an edge: a table, and JSON in .nexus/; --noises: how soon real speech
+      stops the agent, and how often so many noises of each kind do
 deploy takes this commit to Cloudflare and Fly: creates what is missing, rolls out, checks, rolls back
 keys  a deployment's keys in a file: a fresh set, or a step of a change (see docs/operations.md)
 cost  what a month of calls costs at list prices

@@ -8,4 +8,6 @@ pub mod detector;
 pub mod g711;
 pub mod pcm;
 pub mod resample;
+#[cfg(feature = "sounds")]
+pub mod sounds;
 pub mod wav;

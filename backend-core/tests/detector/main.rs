@@ -13,8 +13,8 @@
     reason = "a test that cannot go on fails, and the figures are printed for who runs it"
 )]
 
+mod events;
 mod report;
-mod sounds;
 mod speech;
 mod trial;
 
@@ -22,11 +22,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use nexus_core::audio::detector::Model;
+use nexus_core::audio::sounds::{Event, Noise, Random, Sound, sound};
 use nexus_core::audio::{pcm, wav};
 use nexus_core::wire::{AudioFormat, Encoding};
 
 use report::{Report, percentile};
-use sounds::{Noise, Random, SOUNDS, Sound, sound};
 use speech::{Clip, Voice};
 use trial::Background;
 
@@ -89,14 +89,14 @@ fn other_sounds_are_not_speech() {
     let seeds = if is_long() { 40 } else { 4 };
     let (mut lines, mut wrong) = (0, Vec::new());
     for format in [AudioFormat::PHONE, AudioFormat::BROWSER] {
-        for kind in SOUNDS {
+        for kind in Sound::ALL {
             let mut report = Report::default();
             for (seed, level) in (0..seeds).flat_map(|seed| [(seed, 1_000.0), (seed, 6_000.0)]) {
                 let mut random = Random::new(100 + seed * 7_919);
                 let rate = format.sample_rate();
                 let is_steady = kind == Sound::Noise(Noise::Hum);
                 let before = if is_steady { 0.0 } else { random.between(0.0, 3.0) };
-                let faint = sounds::Sound::Noise(Noise::White);
+                let faint = Sound::Noise(Noise::White);
                 let mut samples = sound(faint, rate, before, 12.0, &mut random);
                 samples.extend(sound(kind, rate, 5.0, level, &mut random));
                 let heard = trial::listen(&model, format, &trial::encode(&samples, format));
@@ -114,6 +114,47 @@ fn other_sounds_are_not_speech() {
     }
     println!("{} of {lines} lines", wrong.len());
     assert!(wrong.len() * 200 <= lines, "{wrong:?}");
+}
+
+/// What a server takes for an interruption, were it to happen while the agent speaks.
+#[test]
+fn what_happens_beside_a_telephone_is_not_speech() {
+    let model = model();
+    let (lines, mut made, mut taken) = (if is_long() { 100 } else { 10 }, 0, 0);
+    for format in [AudioFormat::PHONE, AudioFormat::BROWSER] {
+        for kind in Event::ALL {
+            let of_kind = events::play(&model, format, kind, lines);
+            println!("{format:?} {}: {of_kind}", kind.name());
+            // Few of a kind are no measure of it.
+            assert!(
+                !is_long() || of_kind.taken * 50 <= of_kind.made,
+                "{format:?} {kind:?}: {of_kind}"
+            );
+            made += of_kind.made;
+            taken += of_kind.taken;
+        }
+    }
+    assert!(taken * 100 <= made, "{taken} of {made}");
+}
+
+/// Sounds that were no speech are in the network's memory and must not make it deaf to what follows.
+#[test]
+fn speech_is_heard_at_once_after_other_sounds() {
+    let model = model();
+    let mut clips = recordings();
+    clips.extend(Voice::all().iter().take(4).flat_map(Voice::clips));
+    let lines = if is_long() { 30 } else { 6 };
+    for format in [AudioFormat::PHONE, AudioFormat::BROWSER] {
+        let mut report = Report::default();
+        for seed in 0..lines {
+            let line = events::speech_among_events(&clips, format, 77 + 7_919 * seed);
+            trial::run(&model, &line, &mut report);
+        }
+        println!("{}\n{report} {format:?}", Report::HEAD);
+        assert!(report.missed * 100 <= report.utterances, "{} missed", report.missed);
+        assert!(percentile(&report.start_delay, 0.5) <= 110.0, "starts are reported late");
+        assert!(percentile(&report.start_delay, 0.9) <= 300.0, "starts are reported late");
+    }
 }
 
 fn table(title: &str, model: &Arc<Model>, clips: &[Clip], formats: &[AudioFormat]) -> Report {

@@ -1,15 +1,12 @@
 //! Utterances: recordings kept here, and what the speech synthesisers of this machine say.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use nexus_core::audio::resample::Resampler;
+use nexus_core::audio::sounds::{audible, phrases, scale};
 use nexus_core::audio::{pcm, wav};
-
-use crate::sounds::scale;
-
-/// Sound this far under the loudest 5 ms of a clip is not part of it.
-const EDGE_DB: f64 = 35.0;
 
 /// One utterance, without silence around it.
 #[derive(Clone)]
@@ -21,15 +18,8 @@ pub(crate) struct Clip {
 impl Clip {
     /// The clip between its first and last audible sound; `None` if there is hardly any.
     pub(crate) fn new(rate: u32, samples: &[i16]) -> Option<Self> {
-        let block = rate as usize / 200;
-        let power = |block: &[i16]| block.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>();
-        let powers: Vec<f64> = samples.chunks_exact(block).map(power).collect();
-        let edge = powers.iter().copied().fold(0.0, f64::max) * 10_f64.powf(-EDGE_DB / 10.0);
-        // A click is not a beginning: 20 ms must be audible.
-        let first = powers.windows(4).position(|four| four.iter().all(|power| *power > edge))?;
-        let last = powers.iter().rposition(|power| *power > edge)?;
-        let samples = samples.get(first * block..(last + 1) * block)?.to_vec();
-        (samples.len() > rate as usize / 10).then_some(Self { rate, samples })
+        let samples = samples.get(audible(rate, samples)?)?.to_vec();
+        Some(Self { rate, samples })
     }
 
     /// The first channel of a 16-bit WAV file.
@@ -53,21 +43,8 @@ impl Clip {
 
     /// The clip's pieces between pauses of 300 ms or more.
     pub(crate) fn phrases(&self) -> Vec<Self> {
-        let block = self.rate as usize / 50;
-        let power = |block: &[i16]| block.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>();
-        let powers: Vec<f64> = self.samples.chunks(block).map(power).collect();
-        let edge = powers.iter().copied().fold(0.0, f64::max) * 10_f64.powf(-EDGE_DB / 10.0);
-        let mut phrases = Vec::new();
-        let mut from = 0;
-        for to in 15..=powers.len() {
-            let is_pause = powers[to - 15..to].iter().all(|power| *power <= edge);
-            if is_pause || to == powers.len() {
-                let end = (to * block).min(self.samples.len());
-                phrases.extend(Self::new(self.rate, &self.samples[from.min(end)..end]));
-                from = end;
-            }
-        }
-        phrases
+        let piece = |at: Range<usize>| Self { rate: self.rate, samples: self.samples[at].to_vec() };
+        phrases(self.rate, &self.samples).into_iter().map(piece).collect()
     }
 }
 

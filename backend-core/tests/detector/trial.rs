@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use nexus_core::audio::detector::{Detection, Detector, DetectorSettings, Model};
+use nexus_core::audio::sounds::{Noise, Random, noise};
 use nexus_core::audio::{g711, pcm};
 use nexus_core::wire::{AudioFormat, Encoding};
 
 use crate::report::Report;
-use crate::sounds::{Noise, Random, noise};
 use crate::speech::Clip;
 
 /// Effective value of speech on a line: 21 dB under full scale.

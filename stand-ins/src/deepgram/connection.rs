@@ -14,6 +14,7 @@ use crate::faults::Service;
 use crate::ids;
 use crate::server::Shared;
 use crate::socket::{Outbox, await_close, close};
+use crate::words::Hearing;
 
 /// Faster than this multiple of real time audio is not recognised.
 const SPEED_MAX: f64 = 1.25;
@@ -47,9 +48,12 @@ impl Connection {
     ) -> Result<Self, RateError> {
         let messages =
             Messages { request_id, model_uuid: ids::uuid(), created: ids::now_rfc3339(), query };
+        let rate = messages.query.sample_rate;
+        let hearing =
+            if shared.options.words_only { Hearing::of_words(rate)? } else { Hearing::new(rate)? };
         Ok(Self {
             shared,
-            session: Session::new(messages)?,
+            session: Session::new(messages, hearing),
             outbox: Outbox::default(),
             recognised: Instant::now(),
             messages: Vec::new(),

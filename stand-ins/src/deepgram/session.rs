@@ -1,6 +1,5 @@
 //! One connection's recognition: audio in, messages out, by the clock of the audio alone.
 
-use nexus_core::audio::resample::RateError;
 use nexus_core::audio::{g711, pcm};
 use nexus_core::provider::deepgram::{Encoding, Finality, Messages, Word};
 use serde_json::Value;
@@ -32,9 +31,9 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(messages: Messages) -> Result<Self, RateError> {
-        Ok(Self {
-            hearing: Hearing::new(messages.query.sample_rate)?,
+    pub(super) fn new(messages: Messages, hearing: Hearing) -> Self {
+        Self {
+            hearing,
             messages,
             joiner: pcm::Joiner::default(),
             samples: Vec::new(),
@@ -42,7 +41,7 @@ impl Session {
             words: Vec::new(),
             segment_ms: 0,
             last_word_ms: None,
-        })
+        }
     }
 
     pub(super) const fn messages(&self) -> &Messages {

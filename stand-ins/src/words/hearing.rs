@@ -96,6 +96,14 @@ impl Hearing {
         })
     }
 
+    /// One that takes whatever is no word for noise: it reports words, and speech from their second symbol on (two
+    /// tones by themselves may be chance).
+    pub fn of_words(rate: u32) -> Result<Self, RateError> {
+        let mut hearing = Self::new(rate)?;
+        hearing.words.only = true;
+        Ok(hearing)
+    }
+
     /// Listens to more samples and appends what it noticed to `heard`.
     pub fn push(&mut self, samples: &[i16], heard: &mut Vec<Heard>) {
         self.resampled.clear();
@@ -188,6 +196,8 @@ struct Words {
     border: Option<Sound>,
     speaking: bool,
     sound_end: u64,
+    /// Other sound is not worth reporting.
+    only: bool,
 }
 
 impl Words {
@@ -203,12 +213,16 @@ impl Words {
     fn symbol(&mut self, symbol: u8, run: Run, heard: &mut Vec<Heard>) {
         self.border = None;
         self.sound_end = run.end;
-        self.start_speech(run.start, heard);
+        if !self.only {
+            self.start_speech(run.start, heard);
+        }
         if let Some(word) = &mut self.word
             && run.start.saturating_sub(word.end) <= WITHIN_WORD
         {
             word.symbols.push(symbol);
             word.end = run.end;
+            let start = word.start;
+            self.start_speech(start, heard);
             return;
         }
         self.end_word(heard);
@@ -261,7 +275,7 @@ impl Words {
         sound.end = fresh.end;
         sound.loudness = sound.loudness.max(fresh.loudness);
         let (start, steps) = (sound.start, sound.steps);
-        if steps >= SPEECH_STEPS {
+        if steps >= SPEECH_STEPS && !self.only {
             self.start_speech(start, heard);
         }
         if self.word.as_ref().is_some_and(|word| run.end - word.end > WORD_END) {
@@ -318,6 +332,7 @@ impl Words {
     fn end_sound(&mut self, heard: &mut Vec<Heard>) {
         if let Some(sound) = self.sound.take()
             && sound.steps >= UNCLEAR_STEPS
+            && !self.only
         {
             heard.push(Heard::Unclear {
                 start_ms: step_ms(sound.start),

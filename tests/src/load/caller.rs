@@ -1,6 +1,5 @@
 //! One caller: a frame every 20 ms, an ear for the agent's first sound, marks answered when played.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -9,9 +8,9 @@ use tokio::time::{Instant, timeout};
 use super::line::{Heard, Line};
 use super::opening::{Opened, Opener};
 use super::options::Transport;
+use super::part::{Next, Part};
 use super::playout::Playout;
-use super::talk::{Frame, Score, Talk};
-use super::voice::{FRAME_MS, Utterance, is_audible};
+use super::voice::{FRAME_MS, is_audible};
 use crate::client::Outcome;
 
 /// How long a server may take to say that it is ready, and to close.
@@ -31,7 +30,6 @@ pub(super) struct Window {
 /// What became of a call.
 #[derive(Debug, Default)]
 pub(super) struct Done {
-    pub(super) score: Score,
     pub(super) underruns: u64,
     /// How late each frame left, in ms.
     pub(super) late: Vec<f64>,
@@ -42,26 +40,22 @@ pub(super) struct Done {
 }
 
 /// A call on its open line.
-pub(super) struct Caller {
+pub(super) struct Caller<P> {
     line: Line,
     opened: Opened,
     transport: Transport,
-    utterance: Arc<Utterance>,
+    part: P,
     playout: Playout,
-    talk: Option<Talk>,
+    has_begun: bool,
     done: Done,
 }
 
-impl Caller {
+impl<P: Part> Caller<P> {
     /// Opens a call's line.
-    pub(super) async fn open(
-        opened: Opened,
-        transport: Transport,
-        utterance: Arc<Utterance>,
-    ) -> Outcome<Self> {
+    pub(super) async fn open(opened: Opened, transport: Transport, part: P) -> Outcome<Self> {
         let line = Line::open(&opened, transport.format()).await?;
-        let (playout, talk, done) = (Playout::default(), None, Done::default());
-        let mut caller = Self { line, opened, transport, utterance, playout, talk, done };
+        let (playout, done) = (Playout::default(), Done::default());
+        let mut caller = Self { line, opened, transport, part, playout, has_begun: false, done };
         if caller.line.is_told_ready() {
             timeout(WAIT, caller.ready()).await.map_err(|_| "the server is not ready")??;
         }
@@ -78,14 +72,14 @@ impl Caller {
         }
     }
 
-    /// Is silent until there is a window, talks through it, hangs up. `place`: when in the spread
+    /// Is silent until there is a window, plays its part in it, hangs up. `place`: when in the spread
     /// it begins, 0 to 1.
     pub(super) async fn run(
         mut self,
         mut window: watch::Receiver<Option<Window>>,
         place: f64,
         opener: &Opener,
-    ) -> Done {
+    ) -> (Done, P) {
         let mut due = Instant::now();
         let clock = tokio::time::sleep_until(due);
         tokio::pin!(clock);
@@ -109,11 +103,12 @@ impl Caller {
                         break;
                     }
                 }
-                changed = window.changed(), if self.talk.is_none() => {
+                changed = window.changed(), if !self.has_begun => {
                     let Some(window) = changed.ok().and_then(|()| *window.borrow_and_update())
                     else { break };
                     let starts = window.begins + window.spread.mul_f64(place);
-                    self.talk = Some(Talk::new(self.utterance.length(), starts, window.ends));
+                    self.part.begin(starts, window.ends);
+                    self.has_begun = true;
                 }
             }
         }
@@ -123,22 +118,13 @@ impl Caller {
     /// Sends a frame and what is due with it; false when the conversation is over.
     async fn frame(&mut self, due: Instant) -> Result<bool, ()> {
         let now = Instant::now();
-        let frame = match &mut self.talk {
-            Some(talk) => {
-                self.done.late.push(now.duration_since(due).as_secs_f64() * 1000.0);
-                talk.next_frame(now, self.playout.dry_for(now))
-            }
-            None => Frame::Silence,
+        if self.has_begun {
+            self.done.late.push(now.duration_since(due).as_secs_f64() * 1000.0);
+        }
+        let Next::Frame { audio, begins } = self.part.next(now, self.playout.dry_for(now)) else {
+            return Ok(false);
         };
-        let index = match frame {
-            Frame::Over => return Ok(false),
-            Frame::Silence => None,
-            Frame::Speech(index) => {
-                self.playout.reply_is_over_if(index == 0);
-                Some(index)
-            }
-        };
-        let audio = self.utterance.frame(index);
+        self.playout.reply_is_over_if(begins);
         self.line.audio(audio).await.map_err(|_| ())?;
         while let Some(name) = self.playout.passed(now) {
             self.line.mark(name).await.map_err(|_| ())?;
@@ -154,18 +140,13 @@ impl Caller {
                 let format = self.transport.format();
                 let ms = audio.len() as f64 / format.bytes_per_ms() as f64;
                 self.playout.audio(now, Duration::from_secs_f64(ms / 1000.0));
-                if let Some(talk) = &mut self.talk
-                    && talk.listens()
-                    && is_audible(&audio, format)
-                {
-                    talk.audible(now);
+                if self.part.listens() && is_audible(&audio, format) {
+                    self.part.audible(now);
                 }
             }
             Heard::Mark(name) => self.playout.mark(now, name),
             Heard::Clear => {
-                if let Some(talk) = &mut self.talk {
-                    talk.clear(now);
-                }
+                self.part.clear(now);
                 let cleared = self.playout.clear(now);
                 if self.line.answers_cleared_marks() {
                     for name in cleared {
@@ -181,15 +162,14 @@ impl Caller {
         true
     }
 
-    async fn finish(self, opener: &Opener) -> Done {
-        let Self { line, opened, playout, talk, mut done, .. } = self;
-        done.score = talk.map(|talk| talk.score).unwrap_or_default();
+    async fn finish(self, opener: &Opener) -> (Done, P) {
+        let Self { line, opened, playout, part, mut done, .. } = self;
         done.underruns = playout.underruns;
         if !done.dropped {
             done.unclosed = !matches!(timeout(WAIT, line.hang_up()).await, Ok(Ok(())));
             // A line whose end is not told shows as a call that is never sealed.
             let _ = opener.gone(&opened.door).await;
         }
-        done
+        (done, part)
     }
 }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::caller::{Caller, Done, Window};
 use super::opening::Opener;
 use super::options::Voice;
-use super::voice::Utterance;
+use super::part::Part;
 use crate::client::Outcome;
 
 /// How many calls are being opened at a time.
@@ -20,8 +20,8 @@ const SPREAD_PER_CALL: Duration = Duration::from_millis(200);
 const SPREAD_MAX: Duration = Duration::from_secs(8);
 
 /// Calls that are open.
-pub(super) struct Crowd {
-    callers: JoinSet<Done>,
+pub(super) struct Crowd<P> {
+    callers: JoinSet<(Done, P)>,
     window: watch::Sender<Option<Window>>,
     /// How many were wanted.
     wanted: usize,
@@ -29,22 +29,25 @@ pub(super) struct Crowd {
     pub(super) refused: Vec<String>,
 }
 
-impl Crowd {
-    /// Opens all calls; each is silent until [`Crowd::talk`].
-    pub(super) async fn open(options: &Voice, opener: &Opener) -> Outcome<Self> {
-        let utterance = Arc::new(Utterance::new(options.transport.format()));
+impl<P: Part> Crowd<P> {
+    /// Opens a call for each part; each is silent until [`Crowd::talk`].
+    pub(super) async fn open(
+        options: &Voice,
+        opener: &Opener,
+        parts: impl IntoIterator<Item = P>,
+    ) -> Outcome<Self> {
         let window = watch::Sender::new(None);
         let places = Arc::new(Semaphore::new(OPENING_MAX));
         let mut opening = JoinSet::new();
-        for index in 0..options.calls {
+        for (index, part) in parts.into_iter().enumerate() {
             let place = Arc::clone(&places).acquire_owned().await?;
-            let (opener, utterance) = (opener.clone(), Arc::clone(&utterance));
+            let opener = opener.clone();
             let (transport, receiver) = (options.transport, window.subscribe());
             let at = index as f64 / options.calls as f64;
             opening.spawn(async move {
                 let caller: Outcome<_> = async {
                     let opened = opener.open(index).await?;
-                    Caller::open(opened, transport, utterance).await
+                    Caller::open(opened, transport, part).await
                 }
                 .await;
                 drop(place);
@@ -78,7 +81,7 @@ impl Crowd {
     }
 
     /// What became of each.
-    pub(super) async fn done(mut self) -> Outcome<Vec<Done>> {
+    pub(super) async fn done(mut self) -> Outcome<Vec<(Done, P)>> {
         let mut all = Vec::new();
         while let Some(done) = self.callers.join_next().await {
             all.push(done?);

@@ -1,16 +1,19 @@
 //! One level: so many calls at once, measured from before the first to the last delivery.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
 use super::calls::Crowd;
+use super::chatter::Chatter;
 use super::figures::Spread;
 use super::opening::Opener;
 use super::options::Voice;
 use super::process::{cpu, machine_cpu, rss_kib};
 use super::report::{Cost, Report, Sum};
 use super::settled;
+use super::voice::Utterance;
 use crate::client::Outcome;
 
 /// How many refusals are told in words.
@@ -36,7 +39,9 @@ impl Used {
 pub(super) async fn run(options: &Voice) -> Outcome<Report> {
     let opener = Opener::new(options).await?;
     let rss_before = rss_kib(options.pid)?;
-    let crowd = Crowd::open(options, &opener).await?;
+    let utterance = Arc::new(Utterance::new(options.transport.format()));
+    let parts = (0..options.calls).map(|_| Chatter::new(Arc::clone(&utterance)));
+    let crowd = Crowd::open(options, &opener, parts).await?;
     let refused = crowd.refused.clone();
     let open = crowd.len();
     let (all_talk, ends) = crowd.talk(options.seconds);
@@ -45,7 +50,8 @@ pub(super) async fn run(options: &Voice) -> Outcome<Report> {
     sleep_until(ends).await;
     let after = Used::now(options.pid)?;
     let rss = rss_kib(options.pid)?;
-    let sum = Sum::of(crowd.done().await?, refused.len());
+    let all = crowd.done().await?.into_iter().map(|(done, part)| (done, part.score()));
+    let sum = Sum::of(all.collect(), refused.len());
     let settled = settled::wait(&opener.team, &options.metrics, open).await?;
     let seconds = after.at.duration_since(before.at).as_secs_f64();
     let used = |of: fn(&Used) -> Duration| of(&after).saturating_sub(of(&before)).as_secs_f64();

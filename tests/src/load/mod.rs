@@ -1,13 +1,16 @@
 //! Load on a running system, and what it costs: crowds of calls at a voice server, requests at an edge.
 
+mod barge;
 mod caller;
 mod calls;
+mod chatter;
 mod edge;
 pub mod figures;
 mod level;
 mod line;
 mod opening;
 mod options;
+mod part;
 mod playout;
 mod process;
 mod report;
@@ -25,13 +28,14 @@ use options::{Command, Kind};
 /// How the program is called.
 pub const USAGE: &str = "\
 usage: nexus-load voice --edge URL --metrics URL --pid N --calls N --seconds N
-                        --transport browser|phone --audio mulaw|pcm16 --configured-ms N [--rounds N]
+                        --transport browser|phone --audio mulaw|pcm16 --configured-ms N [--rounds N | --noises N]
        nexus-load edge  --edge URL --pid N --connections N --seconds N
-       nexus-load table voice|edge FILE
+       nexus-load table voice|noises|edge FILE
 
 voice  N calls at once to a voice server (process N); one JSON object. A phone's webhooks are signed
        with the TWILIO_AUTH_TOKEN of the environment. With --rounds: so many crowds one after another, and
-       (10, 15, …), and what the server holds after each five; an error if memory, files, calls or deliveries are left over
+       (10, 15, …), and what the server holds after each five; an error if memory, files, calls or deliveries are left over. With --noises: callers interrupt in real speech, and make so many noises of each
+       kind while the agent speaks; the recogniser must be one that knows them from words
 edge   requests to an edge (process N and its children); an array of JSON objects
 table  the results of FILE, an array of JSON objects, as a table";
 
@@ -43,11 +47,15 @@ pub async fn run(parser: lexopt::Parser) -> Outcome<String> {
         Command::Soak(options, rounds) => {
             Ok(serde_json::to_string(&soak::run(&options, rounds).await?)?)
         }
+        Command::Noises(options, noises) => {
+            Ok(serde_json::to_string(&barge::run(&options, noises).await?)?)
+        }
         Command::Edge(options) => Ok(serde_json::to_string(&edge::run(&options).await?)?),
         Command::Table(kind, file) => {
             let rows: Vec<Value> = serde_json::from_slice(&std::fs::read(file)?)?;
             Ok(match kind {
                 Kind::Voice => table::render(&report::COLUMNS, &rows),
+                Kind::Noises => table::render(&barge::COLUMNS, &barge::lines(&rows)),
                 Kind::Edge => table::render(&edge::COLUMNS, &rows),
             })
         }

@@ -16,6 +16,8 @@ pub(super) enum Command {
     Voice(Voice),
     /// So many crowds, one after another.
     Soak(Voice, usize),
+    /// Interruptions in speech, and so many noises of each kind.
+    Noises(Voice, usize),
     Edge(Requests),
     Table(Kind, PathBuf),
 }
@@ -24,6 +26,7 @@ pub(super) enum Command {
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
     Voice,
+    Noises,
     Edge,
 }
 
@@ -93,6 +96,7 @@ struct Flags {
     seconds: u64,
     configured_ms: f64,
     rounds: usize,
+    noises: usize,
 }
 
 /// Reads the command line.
@@ -107,6 +111,7 @@ pub(super) fn read(mut parser: Parser) -> Outcome<Command> {
             let flags = flags(parser)?;
             let crowd = voice(&flags)?;
             Ok(match flags.rounds {
+                0 if flags.noises > 0 => Command::Noises(crowd, flags.noises),
                 0 => Command::Voice(crowd),
                 rounds if soak::tells(rounds) => Command::Soak(crowd, rounds),
                 _ => return Err("--rounds takes 10, 15, 20, …".into()),
@@ -116,6 +121,7 @@ pub(super) fn read(mut parser: Parser) -> Outcome<Command> {
         "table" => {
             let kind = match parser.value()?.string()?.as_str() {
                 "voice" => Kind::Voice,
+                "noises" => Kind::Noises,
                 "edge" => Kind::Edge,
                 other => return Err(format!("there is no table `{other}`").into()),
             };
@@ -134,6 +140,7 @@ fn flags(mut parser: Parser) -> Outcome<Flags> {
             Long("pid") => flags.pid = parser.value()?.parse()?,
             Long("calls" | "connections") => flags.count = parser.value()?.parse()?,
             Long("seconds") => flags.seconds = parser.value()?.parse()?,
+            Long("noises") => flags.noises = parser.value()?.parse()?,
             Long("rounds") => flags.rounds = parser.value()?.parse()?,
             Long("configured-ms") => flags.configured_ms = parser.value()?.parse()?,
             Long("transport") => {

@@ -6,6 +6,7 @@ use super::caller::Done;
 use super::figures::{Spread, percentile};
 use super::settled::Settled;
 use super::table::Column;
+use super::talk::Score;
 
 /// What went wrong, counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -78,21 +79,21 @@ pub(super) struct Sum {
 
 impl Sum {
     /// Adds the calls up.
-    pub(super) fn of(all: Vec<Done>, refused: usize) -> Self {
+    pub(super) fn of(all: Vec<(Done, Score)>, refused: usize) -> Self {
         let mut sum = Self::default();
         let errors = &mut sum.errors;
         errors.refused = refused as u64;
-        for done in all {
+        for (done, score) in all {
             errors.dropped += u64::from(done.dropped);
             errors.unclosed += u64::from(done.unclosed);
-            errors.lost_turns += done.score.lost_turns;
-            errors.missing_clears += done.score.missing_clears;
-            errors.early_answers += done.score.early;
-            errors.false_clears += done.score.false_clears;
+            errors.lost_turns += score.lost_turns;
+            errors.missing_clears += score.missing_clears;
+            errors.early_answers += score.early;
+            errors.false_clears += score.false_clears;
             sum.underruns += done.underruns;
-            sum.v2v.extend(done.score.v2v);
-            sum.after_cut.extend(done.score.after_cut);
-            sum.barge.extend(done.score.barge);
+            sum.v2v.extend(score.v2v);
+            sum.after_cut.extend(score.after_cut);
+            sum.barge.extend(score.barge);
             sum.late.extend(done.late);
         }
         errors.total = errors.refused
@@ -138,14 +139,13 @@ pub(super) const COLUMNS: [Column; 21] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::talk::Score;
 
     #[test]
     fn calls_add_up_and_a_missing_clear_counts_once() {
         let score = Score { v2v: vec![1.0], lost_turns: 2, missing_clears: 1, ..Score::default() };
-        let done = Done { score, underruns: 3, late: vec![0.5], ..Done::default() };
+        let done = Done { underruns: 3, late: vec![0.5], ..Done::default() };
         let dropped = Done { dropped: true, ..Done::default() };
-        let sum = Sum::of(vec![done, dropped], 4);
+        let sum = Sum::of(vec![(done, score), (dropped, Score::default())], 4);
         assert_eq!((sum.v2v, sum.underruns), (vec![1.0], 3));
         assert_eq!((sum.errors.total, sum.errors.dropped), (7, 1));
     }

@@ -50,17 +50,38 @@ pub(super) async fn wait(team: &Team, metrics: &str, calls: usize) -> Outcome<Se
 }
 
 async fn sealed(team: &Team) -> Outcome<usize> {
+    Ok(calls(team).await?.iter().filter(|call| is_sealed(call)).count())
+}
+
+/// All calls of the team.
+async fn calls(team: &Team) -> Outcome<Vec<Value>> {
     let mut path = "/api/calls?limit=100".to_owned();
-    let mut count = 0;
+    let mut all = Vec::new();
     loop {
         let page = team.get(&path, &[]).await?.json();
         let calls = page.get("data").and_then(Value::as_array).ok_or("no list of calls")?;
-        count += calls.iter().filter(|call| is_sealed(call)).count();
+        all.extend_from_slice(calls);
         let Some(cursor) = page.get("next_cursor").and_then(Value::as_str) else {
-            return Ok(count);
+            return Ok(all);
         };
         path = format!("/api/calls?limit=100&cursor={cursor}");
     }
+}
+
+/// How many turns the team's callers have in their transcripts that are not this text.
+pub(super) async fn turns_but(team: &Team, text: &str) -> Outcome<u64> {
+    let mut count = 0;
+    for call in calls(team).await? {
+        let id = call.get("id").and_then(Value::as_str).ok_or("a call without an id")?;
+        let turns = team.turns(id).await?;
+        count += turns.iter().filter(|turn| is_other_turn(turn, text)).count() as u64;
+    }
+    Ok(count)
+}
+
+fn is_other_turn(turn: &Value, text: &str) -> bool {
+    let member = |name: &str| turn.get(name).and_then(Value::as_str);
+    member("role") == Some("user") && member("text").map(str::trim) != Some(text)
 }
 
 fn is_sealed(call: &Value) -> bool {
@@ -68,8 +89,8 @@ fn is_sealed(call: &Value) -> bool {
         && call.pointer("/recording/complete").and_then(Value::as_bool) == Some(true)
 }
 
-/// The value of a metric without labels.
-fn gauge(text: &str, name: &str) -> Option<u64> {
+/// The value of a metric; its labels are part of its name.
+pub(super) fn gauge(text: &str, name: &str) -> Option<u64> {
     let value = |line: &str| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok();
     text.lines().find_map(value)
 }
@@ -83,6 +104,14 @@ mod tests {
     fn a_metric_is_found_by_its_whole_name() {
         let text = "# HELP a_b Of a.\na_b_c 3\na_b 17\n";
         assert_eq!((gauge(text, "a_b"), gauge(text, "a")), (Some(17), None));
+    }
+
+    #[test]
+    fn a_turn_of_the_caller_that_nobody_said_is_another() {
+        let turn = |role, text| json!({"role": role, "text": text});
+        assert!(is_other_turn(&turn("user", "(speech, 0.3 s)"), "Hello"));
+        assert!(!is_other_turn(&turn("user", "Hello "), "Hello"));
+        assert!(!is_other_turn(&turn("agent", "Hi"), "Hello"));
     }
 
     #[test]

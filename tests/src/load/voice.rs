@@ -45,7 +45,8 @@ impl Utterance {
     }
 }
 
-fn encoded(samples: &[i16], format: AudioFormat) -> Bytes {
+/// Samples as a line carries them.
+pub(super) fn encoded(samples: &[i16], format: AudioFormat) -> Bytes {
     let mut bytes = Vec::with_capacity(samples.len() * format.sample_bytes());
     match format.encoding() {
         Encoding::Pcm16 => pcm::encode_onto(samples, &mut bytes),

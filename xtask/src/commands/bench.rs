@@ -1,5 +1,6 @@
 //! `cargo xtask bench voice | edge`: what calls and requests cost on this machine, as a table and JSON.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -7,6 +8,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use xtask::build;
 use xtask::cell::Cell;
+use xtask::debian;
 use xtask::error::Fault;
 use xtask::keys::Keys;
 use xtask::node::Node;
@@ -15,7 +17,7 @@ use xtask::process::Log;
 use xtask::system::{Plan, System, wipe};
 
 use super::flags::{Bench, Benched};
-use super::up;
+use super::{test, up};
 
 /// What the simulated providers are told to take, in ms.
 const TRANSCRIPT_MS: u32 = 100;
@@ -23,6 +25,16 @@ const FIRST_TOKEN_MS: u32 = 150;
 const FIRST_AUDIO_MS: u32 = 120;
 /// Silence after which the simulated recogniser calls an utterance over: agents' default.
 const ENDPOINTING_MS: u32 = 300;
+
+/// Calls at once that make noises, if it is not said how many.
+const NOISY_CALLS: u32 = 20;
+
+/// How calls come in.
+#[derive(Clone, Copy)]
+struct Line<'a> {
+    transport: &'a str,
+    audio: &'a str,
+}
 
 /// What every level is started from.
 struct Bed {
@@ -36,6 +48,7 @@ struct Bed {
 pub(crate) fn run(flags: &Bench) -> Result<(), Fault> {
     let bed = Bed::new()?;
     let (kind, results) = match flags.what {
+        Benched::Voice if flags.noises > 0 => ("noises", noises(&bed, flags)?),
         Benched::Voice => ("voice", voice(&bed, flags)?),
         Benched::Edge => ("edge", edge(&bed, flags)?),
     };
@@ -75,8 +88,38 @@ impl Bed {
         up::state(&self.root).join("bench")
     }
 
+    /// What a level of calls measured, on a fresh system whose stand-ins have further flags.
+    fn level(
+        &self,
+        calls: u32,
+        seconds: u32,
+        line: Line<'_>,
+        stand_ins: &[String],
+        (more, value): (&str, u32),
+        path: Option<&OsStr>,
+    ) -> Result<Value, Fault> {
+        let configured = ENDPOINTING_MS + TRANSCRIPT_MS + FIRST_TOKEN_MS + FIRST_AUDIO_MS;
+        let mut system = self.start(calls, stand_ins)?;
+        let voice = system.voice_process(Cell::Us);
+        let pid = voice.ok_or_else(|| Fault("there is no voice server".to_owned()))?.id();
+        let mut load = self.load();
+        load.args(["voice", "--edge", &system.edge_url()])
+            .args(["--metrics", &system.metrics_url(Cell::Us), "--pid", &pid.to_string()])
+            .args(["--transport", line.transport, "--audio", line.audio])
+            .args(["--calls", &calls.to_string(), "--seconds", &seconds.to_string()])
+            .args(["--configured-ms", &configured.to_string()])
+            .args([more, &value.to_string()])
+            .envs(path.map(|path| ("PATH", path)))
+            .env("TWILIO_AUTH_TOKEN", &system.keys().twilio);
+        let result = measured(&mut load, &system.logs())?;
+        match system.any_ended() {
+            Some(fault) => Err(fault),
+            None => Ok(result),
+        }
+    }
+
     /// A fresh system that takes `calls` at once; nothing of an earlier level is in its memory.
-    fn start(&self, calls: u32) -> Result<System, Fault> {
+    fn start(&self, calls: u32, stand_ins: &[String]) -> Result<System, Fault> {
         let state = self.state();
         if state.exists() {
             wipe(&state)?;
@@ -93,7 +136,7 @@ impl Bed {
             voice_settings: ["NEXUS_MAX_CALLS", "NEXUS_MAX_UNSTARTED"]
                 .map(|name| (name.to_owned(), room.clone()))
                 .to_vec(),
-            stand_in_flags: stand_in_flags(),
+            stand_in_flags: [stand_in_flags(), stand_ins.to_vec()].concat(),
             speech: None,
         };
         System::start(plan, Keys::generate()?, &self.node)
@@ -109,28 +152,40 @@ fn stand_in_flags() -> Vec<String> {
     delays.into_iter().flat_map(|(flag, ms)| [flag.to_owned(), ms.to_string()]).collect()
 }
 
-/// One fresh system for each level.
+/// Calls that only talk, one fresh system for each level.
 fn voice(bed: &Bed, flags: &Bench) -> Result<Vec<Value>, Fault> {
-    let configured = ENDPOINTING_MS + TRANSCRIPT_MS + FIRST_TOKEN_MS + FIRST_AUDIO_MS;
+    let (usual, chosen) = (vec![1, 50, 100], &flags.calls);
+    let line = Line {
+        transport: flags.transport.as_deref().unwrap_or("browser"),
+        audio: flags.audio.as_deref().unwrap_or("mulaw"),
+    };
     let mut results = Vec::new();
-    for calls in &flags.calls {
+    for calls in if chosen.is_empty() { &usual } else { chosen } {
         println!("{calls} calls for {} s …", flags.seconds);
-        let mut system = bed.start(*calls)?;
-        let voice = system.voice_process(Cell::Us);
-        let pid = voice.ok_or_else(|| Fault("there is no voice server".to_owned()))?.id();
-        let mut load = bed.load();
-        load.args(["voice", "--edge", &system.edge_url()])
-            .args(["--metrics", &system.metrics_url(Cell::Us), "--pid", &pid.to_string()])
-            .args(["--transport", &flags.transport, "--audio", &flags.audio])
-            .args(["--calls", &calls.to_string(), "--seconds", &flags.seconds.to_string()])
-            .args(["--configured-ms", &configured.to_string()])
-            .env("TWILIO_AUTH_TOKEN", &system.keys().twilio);
-        if flags.rounds > 0 {
-            load.args(["--rounds", &flags.rounds.to_string()]);
-        }
-        results.push(measured(&mut load, &system.logs())?);
-        if let Some(fault) = system.any_ended() {
-            return Err(fault);
+        let more = ("--rounds", flags.rounds);
+        results.push(bed.level(*calls, flags.seconds, line, &[], more, None)?);
+    }
+    Ok(results)
+}
+
+/// Calls that interrupt in real speech and make noises, on each kind of line that was not ruled out.
+fn noises(bed: &Bed, flags: &Bench) -> Result<Vec<Value>, Fault> {
+    let (usual, chosen) = (vec![NOISY_CALLS], &flags.calls);
+    let transports = flags.transport.as_deref().map_or(vec!["phone", "browser"], |one| vec![one]);
+    let programs = debian::ensure(&bed.root, &[debian::FLITE]).unwrap_or_else(|fault| {
+        println!("without flite a recorded person speaks alone: {fault}");
+        PathBuf::new()
+    });
+    let path = test::with(&programs)?;
+    let mut results = Vec::new();
+    for transport in transports {
+        let line = Line { transport, audio: flags.audio.as_deref().unwrap_or("pcm16") };
+        for calls in if chosen.is_empty() { &usual } else { chosen } {
+            println!("{} noises of each kind over {calls} calls ({transport}) …", flags.noises);
+            let more = ("--noises", flags.noises);
+            // Only the server's own detector is to tell speech from noise.
+            let hearing = ["--words-only".to_owned()];
+            results.push(bed.level(*calls, flags.seconds, line, &hearing, more, Some(&path))?);
         }
     }
     Ok(results)
@@ -138,7 +193,7 @@ fn voice(bed: &Bed, flags: &Bench) -> Result<Vec<Value>, Fault> {
 
 fn edge(bed: &Bed, flags: &Bench) -> Result<Vec<Value>, Fault> {
     println!("{} connections for {} s a route …", flags.connections, flags.seconds);
-    let mut system = bed.start(1)?;
+    let mut system = bed.start(1, &[])?;
     let pid = system.edge_process().id().to_string();
     let mut load = bed.load();
     load.args(["edge", "--edge", &system.edge_url(), "--pid", &pid])

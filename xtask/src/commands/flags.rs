@@ -57,18 +57,20 @@ pub(crate) enum Benched {
 #[derive(Debug)]
 pub(crate) struct Bench {
     pub(crate) what: Benched,
-    /// Calls at once, level by level.
+    /// Calls at once, level by level; none: as many as is usual.
     pub(crate) calls: Vec<u32>,
-    /// `browser` or `phone`.
-    pub(crate) transport: String,
+    /// `browser` or `phone`; what it is if it is not chosen, the level says.
+    pub(crate) transport: Option<String>,
     /// `mulaw` or `pcm16`, of a browser.
-    pub(crate) audio: String,
+    pub(crate) audio: Option<String>,
     /// Connections to the edge.
     pub(crate) connections: u32,
     /// How long all calls talk, or each route is asked.
     pub(crate) seconds: u32,
     /// Crowds one after another on one server, to see what they leave behind; 0: one fresh server a level.
     pub(crate) rounds: u32,
+    /// Noises of each kind that callers make while the agent speaks; 0: a crowd that only talks.
+    pub(crate) noises: u32,
 }
 
 /// What is deployed.
@@ -191,26 +193,31 @@ pub(crate) fn bench(mut parser: Parser) -> Result<Bench, Fault> {
     };
     let mut flags = Bench {
         what,
-        calls: vec![1, 50, 100],
-        transport: "browser".to_owned(),
-        audio: "mulaw".to_owned(),
+        calls: Vec::new(),
+        transport: None,
+        audio: None,
         connections: 8,
         seconds,
         rounds: 0,
+        noises: 0,
     };
     // Every port is a free one.
     each(parser, &mut Ports::default(), |name, parser| {
         match name {
             "calls" => flags.calls = numbers(&parser.value()?.string()?)?,
-            "transport" => flags.transport = parser.value()?.string()?,
-            "audio" => flags.audio = parser.value()?.string()?,
+            "transport" => flags.transport = Some(parser.value()?.string()?),
+            "audio" => flags.audio = Some(parser.value()?.string()?),
             "connections" => flags.connections = parser.value()?.parse()?,
             "seconds" => flags.seconds = parser.value()?.parse()?,
             "rounds" => flags.rounds = parser.value()?.parse()?,
+            "noises" => flags.noises = parser.value()?.parse()?,
             _ => return Ok(false),
         }
         Ok(true)
     })?;
+    if flags.rounds > 0 && flags.noises > 0 {
+        return Err(Fault("--rounds and --noises are two benchmarks".to_owned()));
+    }
     Ok(flags)
 }
 
@@ -308,11 +315,18 @@ mod tests {
         let bench = |line: &str| bench(Parser::from_args(line.split(' ')));
         let flags = bench("voice --calls 1,20 --transport phone --seconds 5").unwrap();
         assert_eq!(
-            (flags.calls, flags.transport.as_str(), flags.seconds),
-            (vec![1, 20], "phone", 5)
+            (flags.calls, flags.transport.as_deref(), flags.seconds),
+            (vec![1, 20], Some("phone"), 5)
         );
         assert!(matches!(bench("edge").unwrap().what, Benched::Edge));
-        for line in ["voice --calls 1,x", "voice --cals 1", "tea", "--calls 1"] {
+        assert_eq!(bench("voice --noises 300").unwrap().noises, 300);
+        for line in [
+            "voice --calls 1,x",
+            "voice --cals 1",
+            "voice --noises 9 --rounds 10",
+            "tea",
+            "--calls 1",
+        ] {
             assert!(bench(line).is_err(), "{line}");
         }
     }

@@ -94,7 +94,7 @@ pub(crate) fn run(long: bool) -> Result<(), Fault> {
 }
 
 /// The path, with a folder behind all others: what the machine has comes first.
-fn with(folder: &Path) -> Result<OsString, Fault> {
+pub(crate) fn with(folder: &Path) -> Result<OsString, Fault> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain([folder.to_owned()]);
     std::env::join_paths(folders).map_err(|error| Fault::of("the path cannot be extended", &error))

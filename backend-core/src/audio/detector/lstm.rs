@@ -17,6 +17,13 @@ impl Default for Memory {
 }
 
 impl Memory {
+    /// Keeps so much of it, from 0 to 1.
+    pub(super) fn fade(&mut self, kept: f32) {
+        for value in self.hidden.iter_mut().chain(&mut self.cell) {
+            *value *= kept;
+        }
+    }
+
     /// One step; `gates` are the sums of input, forget, candidate and output gate, one after another.
     #[inline(always)]
     pub(super) fn advance(&mut self, gates: &[[f32; 1]; 4 * WIDTH]) {

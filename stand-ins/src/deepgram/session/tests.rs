@@ -1,19 +1,24 @@
 use super::*;
 use crate::words::speak;
+use nexus_core::audio::sounds::{Event, Random, event};
 use nexus_core::provider::deepgram::ListenQuery;
 use serde_json::json;
 
 const QUERY: &str = "model=nova-3&encoding=linear16&sample_rate=8000";
 
 fn session(more: &str) -> Session {
+    with(Hearing::new(8_000).unwrap(), more)
+}
+
+fn with(hearing: Hearing, more: &str) -> Session {
     let query = ListenQuery::parse(&format!("{QUERY}{more}")).unwrap();
-    Session::new(Messages {
+    let messages = Messages {
         request_id: "request".to_owned(),
         model_uuid: "model".to_owned(),
         created: "2026-01-01T00:00:00.000Z".to_owned(),
         query,
-    })
-    .unwrap()
+    };
+    Session::new(messages, hearing)
 }
 
 fn say(session: &mut Session, text: &str, silence_ms: usize) -> Vec<Value> {
@@ -161,6 +166,25 @@ fn other_sound_is_speech_of_a_length_and_never_words() {
     session.hear(samples, &mut out);
     let text = transcript(&out[0]);
     assert!(text.starts_with("(speech, ") && text.ends_with(" s)"), "{text}");
+}
+
+/// Coughs, keys, music and the rest, one of each after the other, then words.
+#[test]
+fn a_recogniser_of_words_alone_says_nothing_of_other_sound() {
+    let query = "&endpointing=300&punctuate=true&vad_events=true&interim_results=true";
+    let mut session = with(Hearing::of_words(8_000).unwrap(), query);
+    let (mut random, mut out) = (Random::new(11), Vec::new());
+    for kind in Event::ALL.into_iter().cycle().take(60 * Event::ALL.len()) {
+        let mut samples = event(kind, 8_000, 12_000.0, &mut random);
+        samples.resize(samples.len() + 8_000, 0.0);
+        session.hear(samples.into_iter().map(|sample| sample as i16).collect(), &mut out);
+        let said = out.drain(..).filter(|m| m["type"] != "Results" || !transcript(m).is_empty());
+        assert_eq!(said.collect::<Vec<_>>(), [] as [Value; 0], "{kind:?}");
+    }
+    let out = say(&mut session, "Over to you.", 500);
+    let kinds: Vec<_> = out.iter().map(|m| m["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["SpeechStarted", "Results", "Results", "Results", "Results"]);
+    assert_eq!(transcript(&out[4]), "Over to you.");
 }
 
 #[test]

@@ -1,0 +1,209 @@
+//! Sounds that are no speech, made from nothing: noises of a line, and what else is heard on one. And where in
+//! a recording there is speech.
+//!
+//! For whoever tries out what a detector or a whole server makes of them; behind the cargo feature
+//! `sounds`. Samples are 16-bit values as floating point, mono. No sound is a recording, and each is
+//! another one for another seed.
+
+mod bursts;
+mod music;
+mod random;
+mod speech;
+mod steady;
+mod tones;
+
+pub use random::Random;
+pub use speech::{audible, phrases};
+pub use steady::noise;
+
+/// What lies under the speech for as long as the line is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Noise {
+    /// None.
+    Clean,
+    /// All frequencies alike.
+    White,
+    /// 3 dB less an octave: a room.
+    Pink,
+    /// 6 dB less an octave.
+    Brown,
+    /// Mains hum with its harmonics.
+    Hum,
+    /// Chords of decaying harmonics, a new one twice a second.
+    Music,
+}
+
+/// What happens beside a telephone, once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// One to three coughs, half of them with a voice at their end.
+    Cough,
+    /// One to six keys of a telephone (DTMF).
+    Keys,
+    /// 1.5 to 4 s of instruments.
+    Music,
+    /// A door that falls shut.
+    Slam,
+    /// One to five clicks.
+    Clicks,
+    /// A few keys of a keyboard.
+    Typing,
+}
+
+impl Event {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Cough, Self::Keys, Self::Music, Self::Slam, Self::Clicks, Self::Typing];
+
+    /// As in figures.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cough => "cough",
+            Self::Keys => "dtmf",
+            Self::Music => "music",
+            Self::Slam => "slam",
+            Self::Clicks => "clicks",
+            Self::Typing => "typing",
+        }
+    }
+}
+
+/// Everything that must not be taken for speech, over seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sound {
+    /// A steady noise.
+    Noise(Noise),
+    /// Noise whose level jumps by 20 dB every 2 s.
+    Gusts,
+    /// Sixteen keys of a telephone.
+    Dtmf,
+    /// Ringback, busy and dial tone of North America.
+    CallProgress,
+    /// The tone pairs in which simulated voices speak.
+    ToneWords,
+    /// One event after another.
+    Events(Event),
+}
+
+impl Sound {
+    /// All of them.
+    pub const ALL: [Self; 16] = [
+        Self::Noise(Noise::Clean),
+        Self::Noise(Noise::White),
+        Self::Noise(Noise::Pink),
+        Self::Noise(Noise::Brown),
+        Self::Noise(Noise::Hum),
+        Self::Noise(Noise::Music),
+        Self::Gusts,
+        Self::Dtmf,
+        Self::CallProgress,
+        Self::ToneWords,
+        Self::Events(Event::Cough),
+        Self::Events(Event::Keys),
+        Self::Events(Event::Music),
+        Self::Events(Event::Slam),
+        Self::Events(Event::Clicks),
+        Self::Events(Event::Typing),
+    ];
+}
+
+/// `seconds` of a sound at `rate` samples a second, of effective value `level`; of events, each has four times
+/// that as its peak.
+pub fn sound(kind: Sound, rate: u32, seconds: f64, level: f64, random: &mut Random) -> Vec<f64> {
+    let count = (seconds * f64::from(rate)) as usize;
+    let mut samples = match kind {
+        Sound::Noise(kind) => noise(kind, rate, seconds, random),
+        Sound::Gusts => steady::gusts(count, rate, random),
+        Sound::Dtmf => tones::all_keys(count, rate),
+        Sound::CallProgress => tones::call_progress(count, rate),
+        Sound::ToneWords => tones::words(count, rate, random),
+        Sound::Events(kind) => return events(kind, rate, count, 4.0 * level, random),
+    };
+    scale(&mut samples, level);
+    samples
+}
+
+/// Events of one kind with 0.2 to 1 s between them, each as a whole.
+fn events(kind: Event, rate: u32, count: usize, peak: f64, random: &mut Random) -> Vec<f64> {
+    let mut samples = Vec::new();
+    loop {
+        let next = event(kind, rate, peak, random);
+        let pause = (random.between(0.2, 1.0) * f64::from(rate)) as usize;
+        if !samples.is_empty() && samples.len() + pause + next.len() > count {
+            samples.resize(count.max(samples.len()), 0.0);
+            return samples;
+        }
+        samples.resize(samples.len() + pause, 0.0);
+        samples.extend(next);
+    }
+}
+
+/// One event at `rate` samples a second whose largest sample is `peak`; another one at each call.
+pub fn event(kind: Event, rate: u32, peak: f64, random: &mut Random) -> Vec<f64> {
+    let mut samples = match kind {
+        Event::Cough => bursts::cough(rate, random),
+        Event::Keys => tones::keys(rate, random),
+        Event::Music => music::music(rate, random),
+        Event::Slam => bursts::slam(rate, random),
+        Event::Clicks => bursts::clicks(rate, random),
+        Event::Typing => bursts::typing(rate, random),
+    };
+    let largest = samples.iter().fold(0.0, |most: f64, sample| most.max(sample.abs()));
+    if largest > 0.0 {
+        for sample in &mut samples {
+            *sample *= peak / largest;
+        }
+    }
+    samples
+}
+
+/// Sets the effective value.
+pub fn scale(samples: &mut [f64], level: f64) {
+    let power = samples.iter().map(|s| s * s).sum::<f64>() / samples.len().max(1) as f64;
+    if power > 0.0 {
+        let factor = level / power.sqrt();
+        for sample in samples {
+            *sample *= factor;
+        }
+    }
+}
+
+/// Adds a sound to others from an index on; they become longer if need be.
+fn add(samples: &mut Vec<f64>, from: usize, sound: &[f64]) {
+    samples.resize(samples.len().max(from + sound.len()), 0.0);
+    for (place, value) in samples.iter_mut().skip(from).zip(sound) {
+        *place += value;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_event_is_another_one_and_as_loud_as_asked() {
+        for kind in Event::ALL {
+            for rate in [8_000, 16_000] {
+                let mut random = Random::new(7);
+                let make = |random: &mut Random| event(kind, rate, 5_000.0, random);
+                let (first, second) = (make(&mut random), make(&mut random));
+                assert_eq!(first, make(&mut Random::new(7)), "{kind:?}: the seed's");
+                assert_ne!(first, second, "{kind:?}: another one");
+                for samples in [first, second] {
+                    let peak = samples.iter().fold(0.0, |most: f64, s| most.max(s.abs()));
+                    assert!((peak - 5_000.0).abs() < 1.0, "{kind:?}: {peak}");
+                    let seconds = samples.len() as f64 / f64::from(rate);
+                    assert!((0.003..6.0).contains(&seconds), "{kind:?}: {seconds} s");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn sounds_have_their_length() {
+        for kind in Sound::ALL {
+            let samples = sound(kind, 8_000, 5.0, 1_000.0, &mut Random::new(3));
+            assert_eq!(samples.len(), 40_000, "{kind:?}");
+        }
+    }
+}
