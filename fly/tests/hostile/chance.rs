@@ -13,9 +13,14 @@ pub(crate) fn seed() -> u64 {
     })
 }
 
+/// Whether this run is a long one.
+pub(crate) fn is_long() -> bool {
+    std::env::var("NEXUS_LONG_TESTS").is_ok_and(|value| value == "1")
+}
+
 /// How many of a kind a run tries.
 pub(crate) fn count(short: u64) -> u64 {
-    if std::env::var("NEXUS_LONG_TESTS").is_ok_and(|value| value == "1") { 10_000 } else { short }
+    if is_long() { 10_000 } else { short }
 }
 
 impl Chance {

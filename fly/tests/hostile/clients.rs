@@ -10,6 +10,7 @@ use serde_json::json;
 use super::attack::{Attack, CALL_SID, KINDS, Kind, Then, Transport, attack, opening};
 use super::base::{Held, MANY, Trial, back_to};
 use super::chance::{Chance, count, seed};
+use super::edge::Row;
 use super::peer::{End, Peer};
 use super::scene::{KID, Scene, ticket_key};
 use super::witness::Witness;
@@ -96,15 +97,13 @@ where
 }
 
 /// Waits until what was attacked has been reported, and forgets it.
-async fn settle(scene: &Scene, witness: &Witness) {
+async fn settle(scene: &Scene) {
     scene
         .edge
         .until("reports", |ledger| {
-            let witness = witness.call;
-            ledger
-                .calls
-                .retain(|id, row| *id == witness || (row.report.is_none() && row.epoch.0 > 0));
-            (ledger.calls.len() == 1).then_some(())
+            let goes_on = |row: &Row| row.report.is_none() && row.epoch.0 > 0;
+            ledger.calls.retain(|_, row| Witness::holds(row) || goes_on(row));
+            ledger.calls.values().all(Witness::holds).then_some(())
         })
         .await;
 }
@@ -132,7 +131,7 @@ async fn attack_in_waves(transport: Transport) {
             }
         })
         .await;
-        settle(&scene, &witness).await;
+        settle(&scene).await;
     };
     // The first of each kind fill what is filled once.
     for kind in KINDS {
@@ -149,8 +148,7 @@ async fn attack_in_waves(transport: Transport) {
         }
         eprintln!("{transport:?} {kind:?}: {count}, {:?}", Held::now());
     }
-    let took = witness.ends(&scene).await;
-    eprintln!("{} answers, the slowest took {:?}", took.len(), took.iter().max());
+    witness.ends().await;
     back_to(base, &scene, MANY).await;
     trial.assert_no_panic();
 }
@@ -195,7 +193,8 @@ async fn half_requests_leave_nothing_behind() {
     let (scene, seed) = (roomy().await, seed());
     let base = Held::now();
     let witness = Witness::call(&scene).await;
-    spread(count(300), AT_ONCE, |n| {
+    let count = count(300);
+    spread(count, AT_ONCE, |n| {
         let scene = Arc::clone(&scene);
         async move {
             let mut chance = Chance::of(seed, n);
@@ -218,7 +217,8 @@ async fn half_requests_leave_nothing_behind() {
         }
     })
     .await;
-    witness.ends(&scene).await;
+    eprintln!("half requests: {count}, {:?}", Held::now());
+    witness.ends().await;
     back_to(base, &scene, MANY).await;
     trial.assert_no_panic();
 }

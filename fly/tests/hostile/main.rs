@@ -13,6 +13,7 @@
 
 mod attack;
 mod base;
+mod bystanders;
 mod chance;
 mod clients;
 #[path = "../calls/edge.rs"]
@@ -26,5 +27,6 @@ mod providers;
 #[path = "../calls/scene.rs"]
 #[expect(dead_code, reason = "the calls' tests use all of it")]
 mod scene;
+mod slow_reader;
 mod tricks;
 mod witness;

@@ -40,9 +40,9 @@ pub(crate) fn said(payload: &[u8]) -> Vec<u8> {
     frame(FIN | 1, payload)
 }
 
-/// A voice's audio in a context.
+/// A voice's audio in a context. Megabytes need no look at each byte for what JSON would escape.
 pub(crate) fn speech(context: &str, audio: &str) -> Vec<u8> {
-    said(json!({"audio": audio, "contextId": context, "isFinal": null}).to_string().as_bytes())
+    said(format!(r#"{{"audio":"{audio}","contextId":"{context}","isFinal":null}}"#).as_bytes())
 }
 
 /// A model's event with this text.
@@ -168,8 +168,8 @@ fn transcriber(chance: &mut Chance) -> (&'static str, Vec<Step>) {
         2 => {
             let mut result = result;
             let long = "word ".repeat(chance.within(10_000..200_000));
-            result["channel"]["alternatives"][0]["transcript"] = long.into();
-            ("long transcript", said(result.to_string().as_bytes()))
+            result["channel"]["alternatives"][0]["transcript"] = "LONG".into();
+            ("long transcript", said(result.to_string().replace("LONG", &long).as_bytes()))
         }
         3 => {
             let one = chance.one(&[r#"{"type":"SpeechStarted"}"#, r#"{"type":"UtteranceEnd"}"#]);
