@@ -7,8 +7,8 @@
 //!
 //! The network is Silero VAD v6.2 (MIT, <https://github.com/snakers4/silero-vad>), see
 //! `weights/README.md`. It knows human speech, synthetic or not, and babble, which is speech too (so
-//! is an agent's echo); tones, music, DTMF and coughs are not. A start is reported some 80 ms after
-//! it (median, in frames of 20 ms; 95 %: 170 ms), since two steps must agree; words that begin with
+//! is an agent's echo); tones, music, DTMF and coughs are not. A start is reported some 90 ms after
+//! it (median, in frames of 20 ms; 95 %: 290 ms), since two steps must agree; words that begin with
 //! an "s" take longest. How that was measured: `tests/detector/`; what it costs:
 //! `examples/detector_cost.rs`.
 

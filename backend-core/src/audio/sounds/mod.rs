@@ -68,7 +68,7 @@ impl Event {
     }
 }
 
-/// Everything that must not be taken for speech, over seconds.
+/// What must not be taken for speech however long it lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sound {
     /// A steady noise.
@@ -81,13 +81,11 @@ pub enum Sound {
     CallProgress,
     /// The tone pairs in which simulated voices speak.
     ToneWords,
-    /// One event after another.
-    Events(Event),
 }
 
 impl Sound {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 10] = [
         Self::Noise(Noise::Clean),
         Self::Noise(Noise::White),
         Self::Noise(Noise::Pink),
@@ -98,17 +96,10 @@ impl Sound {
         Self::Dtmf,
         Self::CallProgress,
         Self::ToneWords,
-        Self::Events(Event::Cough),
-        Self::Events(Event::Keys),
-        Self::Events(Event::Music),
-        Self::Events(Event::Slam),
-        Self::Events(Event::Clicks),
-        Self::Events(Event::Typing),
     ];
 }
 
-/// `seconds` of a sound at `rate` samples a second, of effective value `level`; of events, each has four times
-/// that as its peak.
+/// `seconds` of a sound of effective value `level` at `rate` samples a second.
 pub fn sound(kind: Sound, rate: u32, seconds: f64, level: f64, random: &mut Random) -> Vec<f64> {
     let count = (seconds * f64::from(rate)) as usize;
     let mut samples = match kind {
@@ -117,25 +108,9 @@ pub fn sound(kind: Sound, rate: u32, seconds: f64, level: f64, random: &mut Rand
         Sound::Dtmf => tones::all_keys(count, rate),
         Sound::CallProgress => tones::call_progress(count, rate),
         Sound::ToneWords => tones::words(count, rate, random),
-        Sound::Events(kind) => return events(kind, rate, count, 4.0 * level, random),
     };
     scale(&mut samples, level);
     samples
-}
-
-/// Events of one kind with 0.2 to 1 s between them, each as a whole.
-fn events(kind: Event, rate: u32, count: usize, peak: f64, random: &mut Random) -> Vec<f64> {
-    let mut samples = Vec::new();
-    loop {
-        let next = event(kind, rate, peak, random);
-        let pause = (random.between(0.2, 1.0) * f64::from(rate)) as usize;
-        if !samples.is_empty() && samples.len() + pause + next.len() > count {
-            samples.resize(count.max(samples.len()), 0.0);
-            return samples;
-        }
-        samples.resize(samples.len() + pause, 0.0);
-        samples.extend(next);
-    }
 }
 
 /// One event at `rate` samples a second whose largest sample is `peak`; another one at each call.
