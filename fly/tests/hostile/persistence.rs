@@ -63,7 +63,7 @@ async fn who_is_never_of_use_is_given_up() {
         }),
         always(Service::Model, || vec![Step::Hang]),
         always(Service::Model, || {
-            let space = event(&" ".repeat(60_000));
+            let space = event(" ", 60_000);
             vec![Step::Send(STREAM.to_vec()), Step::Flood(space)]
         }),
     );

@@ -45,9 +45,11 @@ pub(crate) fn speech(context: &str, audio: &str) -> Vec<u8> {
     said(format!(r#"{{"audio":"{audio}","contextId":"{context}","isFinal":null}}"#).as_bytes())
 }
 
-/// A model's event with this text.
-pub(crate) fn event(text: &str) -> Vec<u8> {
-    let chunk = json!({"choices": [{"index": 0, "delta": {"content": text}}]});
+/// A model's event with this text, so many times.
+pub(crate) fn event(text: &str, times: usize) -> Vec<u8> {
+    let escaped = json!(text).to_string();
+    let text = escaped.trim_matches('"').repeat(times);
+    let chunk = format!(r#"{{"choices":[{{"index":0,"delta":{{"content":"{text}"}}}}]}}"#);
     format!("data: {chunk}\n\n").into_bytes()
 }
 
@@ -274,8 +276,8 @@ fn model(chance: &mut Chance) -> (&'static str, Vec<Step>) {
         }
         9 => {
             let text = chance.one(&["word ", "word. ", "\u{0}", "é", "<think>", " ", "x"]);
-            let text = text.repeat(chance.within(10_000..100_000));
-            stream("long token", [event(&text), b"data: [DONE]\n\n".to_vec()].concat(), hangs)
+            let long = event(text, chance.within(10_000..100_000));
+            stream("long token", [long, b"data: [DONE]\n\n".to_vec()].concat(), hangs)
         }
         10 => {
             let [prompt, completion] = std::array::from_fn(|_| {
@@ -285,7 +287,7 @@ fn model(chance: &mut Chance) -> (&'static str, Vec<Step>) {
                 "data: {{\"choices\":[],\"usage\":{{\"prompt_tokens\":{prompt},\
                  \"completion_tokens\":{completion}}}}}\n\n"
             );
-            let bytes = [event("Hello. "), usage.repeat(3).into_bytes()].concat();
+            let bytes = [event("Hello. ", 1), usage.repeat(3).into_bytes()].concat();
             stream("odd usage", [bytes, b"data: [DONE]\n\n".to_vec()].concat(), hangs)
         }
         11 => stream("error", b"data: {\"error\":{}}\n\n".repeat(9), hangs),
