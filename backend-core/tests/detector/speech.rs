@@ -98,7 +98,8 @@ impl Voice {
     }
 
     fn say(&self, text: &str) -> Option<Clip> {
-        let file = std::env::temp_dir().join(format!("nexus-detector-{}.wav", std::process::id()));
+        let dir = tempfile::tempdir().ok()?;
+        let file = dir.path().join("said.wav");
         let mut command = Command::new(&self.program);
         command.args(&self.arguments);
         let said = if self.arguments.first().is_some_and(|option| option == "-v") {
@@ -107,9 +108,7 @@ impl Voice {
             command.args(["-t", text, "-o"]).arg(&file)
         };
         let is_said = said.output().is_ok_and(|output| output.status.success());
-        let bytes = std::fs::read(&file).ok().filter(|_| is_said);
-        let _ = std::fs::remove_file(&file);
-        Clip::from_wav(&bytes?)
+        Clip::from_wav(&std::fs::read(&file).ok().filter(|_| is_said)?)
     }
 }
 
