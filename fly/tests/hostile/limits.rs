@@ -1,5 +1,6 @@
 //! Clients that take up room: that do not read, do not start, do not finish what they say.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,14 +19,19 @@ use super::clients::{handshake, roomy, token};
 use super::peer::{End, Peer, text};
 use super::scene::{KID, Scene, ticket_key};
 
-/// A request's head may take five seconds.
+/// How long an answer may take.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
+/// When who does not come to the point is gone: after five seconds, and what the machine takes.
+const GONE_WITHIN: Duration = Duration::from_secs(7);
+/// One address, and another.
+const HERE: Ipv4Addr = Ipv4Addr::LOCALHOST;
+const THERE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 const HEALTH: &[u8] = b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n";
 
-/// Opens a socket; the status of the answer.
-async fn open(scene: &Scene, transport: Transport) -> (Peer, u16) {
+/// Opens a socket from an address; the status of the answer.
+async fn open(scene: &Scene, from: Ipv4Addr, transport: Transport) -> (Peer, u16) {
     let token = token(scene, transport);
-    let mut peer = Peer::connect(scene.server.address()).await;
+    let mut peer = Peer::connect_from(from, scene.server.address(), None).await;
     peer.send(handshake(transport, &token).as_bytes()).await;
     let status = peer.status(HEAD_WITHIN).await.unwrap();
     (peer, status)
@@ -87,7 +93,7 @@ async fn a_request_that_never_ends_is_dropped() {
     }
     while let Some(took) = drips.join_next().await {
         let took = took.unwrap();
-        assert!(took < HEAD_WITHIN, "{took:?}");
+        assert!(took < GONE_WITHIN, "{took:?}");
     }
     back_to(base, &scene, FEW).await;
     trial.assert_no_panic();
@@ -122,7 +128,7 @@ async fn who_does_not_start_makes_room_in_five_seconds() {
         let mut waiting = Vec::new();
         for n in 0..12 {
             let transport = if n % 2 == 0 { Transport::Browser } else { Transport::Phone };
-            let (mut peer, status) = open(&scene, transport).await;
+            let (mut peer, status) = open(&scene, HERE, transport).await;
             assert_eq!(status, 101, "round {round}, {n}");
             // Some say something that is not all of a frame.
             if n % 3 == 0 {
@@ -131,13 +137,16 @@ async fn who_does_not_start_makes_room_in_five_seconds() {
             waiting.push(peer);
         }
         for transport in [Transport::Browser, Transport::Phone] {
-            assert_eq!(open(&scene, transport).await.1, 429);
+            assert_eq!(open(&scene, HERE, transport).await.1, 429);
+            let (peer, status) = open(&scene, THERE, transport).await;
+            assert_eq!(status, 101, "another address has room of its own");
+            waiting.push(peer);
         }
         let begin = Instant::now();
         for peer in &mut waiting {
-            assert_eq!(peer.end(Duration::from_secs(7)).await, End::Closed(4408));
+            assert_eq!(peer.end(GONE_WITHIN).await, End::Closed(4408));
         }
-        assert!(begin.elapsed() < Duration::from_secs(7), "{:?}", begin.elapsed());
+        assert!(begin.elapsed() < GONE_WITHIN, "{:?}", begin.elapsed());
     }
     back_to(base, &scene, FEW).await;
     trial.assert_no_panic();
@@ -165,7 +174,9 @@ async fn a_full_server_has_room_again_when_calls_end() {
             calls.push(peer);
         }
         for transport in [Transport::Browser, Transport::Phone] {
-            assert_eq!(open(&scene, transport).await.1, 503);
+            for from in [HERE, THERE] {
+                assert_eq!(open(&scene, from, transport).await.1, 503);
+            }
         }
         // Half of them vanish, the others break the protocol.
         for (n, mut peer) in calls.into_iter().enumerate() {

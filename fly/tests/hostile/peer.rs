@@ -74,8 +74,17 @@ impl Peer {
 
     /// With a small window, so that little is under way.
     pub(crate) async fn connect_with(address: SocketAddr, window: Option<u32>) -> Self {
+        Self::connect_from(Ipv4Addr::LOCALHOST, address, window).await
+    }
+
+    /// From an address of its own.
+    pub(crate) async fn connect_from(
+        from: Ipv4Addr,
+        address: SocketAddr,
+        window: Option<u32>,
+    ) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
-        socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        socket.bind((from, 0).into()).unwrap();
         if let Some(window) = window {
             socket.set_recv_buffer_size(window).unwrap();
         }
