@@ -1,7 +1,8 @@
 //! Peers that mean harm: what they send, how their connections end, and what is left behind.
 //!
-//! A short run is a sample; `NEXUS_LONG_TESTS=1` sends ten thousand of each kind. The choices come
-//! from a seed that every failure names; `NEXUS_SEED` sets it.
+//! A short run is a sample; `NEXUS_LONG_TESTS=1` sends ten thousand of each kind, which takes two
+//! cores that do nothing else about eighteen minutes. The choices come from a seed that every failure
+//! names; `NEXUS_SEED` sets it.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
