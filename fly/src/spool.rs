@@ -1,9 +1,10 @@
 //! The spool: what calls have written and the edge has not acknowledged yet, on the local disk.
 //!
 //! `<root>/<call>/<epoch>/` holds `meta.json`, `journal.jsonl` and a file a segment: `.part` while
-//! it is recorded, `.seg` when it is complete, an empty `.sent` when it has been delivered. One thread writes for all calls, so that no call waits
-//! for the disk; a killed process loses what it had not handed over, less than a second. What has
-//! been written is then passed on to the call's delivery.
+//! it is recorded, `.seg` when it is complete, an empty `.sent` when it has been delivered. One
+//! thread writes for all calls, and another syncs, so that no call waits for the disk; a killed
+//! process loses what it had not handed over, less than a second. What has been written is then
+//! passed on to the call's delivery.
 
 mod recovery;
 mod syncer;

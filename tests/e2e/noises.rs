@@ -10,7 +10,7 @@ use tokio::process::Command;
 use xtask::cell::Cell;
 use xtask::system::{Plan, System};
 
-use crate::alone;
+use crate::{alone, measured};
 
 /// Of each kind on each line. They are the same in each run, but for where they fall into the server's clock.
 const NOISES: &str = "24";
@@ -23,7 +23,7 @@ const BARGE_P50_MS: f64 = 130.0;
 const ONE_OF: u64 = 50;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![alone("speech_stops_the_agent_and_noises_do_not", &[], noises)]
+    vec![measured(alone("speech_stops_the_agent_and_noises_do_not", &[], noises))]
 }
 
 fn count(report: &Value, at: &str) -> u64 {

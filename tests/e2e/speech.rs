@@ -19,13 +19,11 @@ use xtask::speech::Speech;
 use xtask::system::{Plan, System};
 
 use crate::calls::{answer_to, open, texts};
-use crate::{block_on, outcome};
+use crate::{block_on, measured, outcome};
 
 const LIMIT: Duration = Duration::from_secs(45);
 /// From the end of a caller's speech to the first audio heard of the answer, on two cores: median and 95 %.
 const LATENCY_MS: (u64, u64) = (900, 1_400);
-/// The same in a short run, in which the recogniser shares these cores with three other trials.
-const SHARED_LATENCY_MS: (u64, u64) = (3_000, 4_500);
 /// The caller takes a shorter silence for a breath.
 const CALM: Duration = Duration::from_millis(1_500);
 pub(crate) const GREETING: &str = "Hello, this is Ada. How can I help?";
@@ -65,7 +63,8 @@ where
         let fixture = fixture.map_err(|fault| Failed::from(fault.to_string()))?;
         outcome(block_on(trial(fixture))?)
     };
-    Trial::test(name, run).with_ignored_flag(missing && std::env::var_os("NEXUS_SPEECH").is_none())
+    measured(Trial::test(name, run))
+        .with_ignored_flag(missing && std::env::var_os("NEXUS_SPEECH").is_none())
 }
 
 /// What the demo caller says, as samples, one for each line, and their rate.
@@ -132,8 +131,7 @@ pub(crate) async fn check(team: &Team, id: &str, lines: &[&str]) -> Outcome<Vec<
     assert_eq!(call["ended"]["reason"], "caller_hangup", "{call}");
     let heard_within =
         |share: &str, ms: u64| call["latency_ms"][share].as_u64().is_some_and(|took| took <= ms);
-    let is_long = std::env::var("NEXUS_LONG_TESTS").is_ok_and(|value| value == "1");
-    let (p50, p95) = if is_long { LATENCY_MS } else { SHARED_LATENCY_MS };
+    let (p50, p95) = LATENCY_MS;
     assert!(heard_within("p50", p50) && heard_within("p95", p95), "{call}");
     let turns = team.turns(id).await?;
     let said = texts(&turns, "user", "text");

@@ -4,6 +4,9 @@ use std::f64::consts::{PI, TAU};
 
 use super::{Random, add};
 
+/// How wide a single throat's resonance is.
+const THROAT_HZ: f64 = 200.0;
+
 /// A two-pole resonance.
 struct Resonance {
     turn: f64,
@@ -132,6 +135,35 @@ fn tap(rate: u32, level: f64, fall: f64, random: &mut Random) -> Vec<f64> {
         level * (0.3 * air + body.next(air))
     };
     (0..(8.0 * fall * f64::from(rate)) as usize).map(next).collect()
+}
+
+/// One cough after another, each through a throat of its own.
+pub(super) fn many_coughs(count: usize, rate: u32, random: &mut Random) -> Vec<f64> {
+    let mut samples = vec![0.0; count];
+    let cough = rate as usize / 4;
+    let mut at = rate as usize / 2;
+    while at + cough < count {
+        let air: Vec<f64> = (0..cough).map(|_| random.normal()).collect();
+        let mut throat = Resonance::new(random.between(500.0, 1_500.0), THROAT_HZ, 1.0, rate);
+        for (n, (place, air)) in samples.iter_mut().skip(at).zip(air).enumerate() {
+            *place = throat.next(air) * burst(n as f64 / f64::from(rate), 0.004, 0.06);
+        }
+        at += cough + (random.between(0.2, 1.0) * f64::from(rate)) as usize;
+    }
+    samples
+}
+
+/// One click after another.
+pub(super) fn many_clicks(count: usize, rate: u32, random: &mut Random) -> Vec<f64> {
+    let mut samples = vec![0.0; count];
+    let mut at = 0;
+    while at < count {
+        for (place, value) in samples.iter_mut().skip(at).zip([1.0, -0.8, 0.5, -0.3, 0.1]) {
+            *place = value;
+        }
+        at += (random.between(0.05, 0.8) * f64::from(rate)) as usize;
+    }
+    samples
 }
 
 /// One to five clicks: a switch, a pen, a mouse.

@@ -79,13 +79,17 @@ pub enum Sound {
     Dtmf,
     /// Ringback, busy and dial tone of North America.
     CallProgress,
+    /// Coughs without a voice, a quarter second each, as loud as speech that goes on.
+    Coughs,
+    /// Clicks of five samples.
+    Clicks,
     /// The tone pairs in which simulated voices speak.
     ToneWords,
 }
 
 impl Sound {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Noise(Noise::Clean),
         Self::Noise(Noise::White),
         Self::Noise(Noise::Pink),
@@ -95,11 +99,13 @@ impl Sound {
         Self::Gusts,
         Self::Dtmf,
         Self::CallProgress,
+        Self::Coughs,
+        Self::Clicks,
         Self::ToneWords,
     ];
 }
 
-/// `seconds` of a sound of effective value `level` at `rate` samples a second.
+/// `seconds` of a sound of effective value `level` at `rate` samples a second (clicks: a tenth of it).
 pub fn sound(kind: Sound, rate: u32, seconds: f64, level: f64, random: &mut Random) -> Vec<f64> {
     let count = (seconds * f64::from(rate)) as usize;
     let mut samples = match kind {
@@ -107,9 +113,12 @@ pub fn sound(kind: Sound, rate: u32, seconds: f64, level: f64, random: &mut Rand
         Sound::Gusts => steady::gusts(count, rate, random),
         Sound::Dtmf => tones::all_keys(count, rate),
         Sound::CallProgress => tones::call_progress(count, rate),
+        Sound::Coughs => bursts::many_coughs(count, rate, random),
+        Sound::Clicks => bursts::many_clicks(count, rate, random),
         Sound::ToneWords => tones::words(count, rate, random),
     };
-    scale(&mut samples, level);
+    // Clicks are short: as loud as the rest on average, they would all be clipped.
+    scale(&mut samples, if kind == Sound::Clicks { level / 10.0 } else { level });
     samples
 }
 
