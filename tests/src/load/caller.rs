@@ -140,13 +140,18 @@ impl<P: Part> Caller<P> {
                 let format = self.transport.format();
                 let ms = audio.len() as f64 / format.bytes_per_ms() as f64;
                 self.playout.audio(now, Duration::from_secs_f64(ms / 1000.0));
-                if self.part.listens() && is_audible(&audio, format) {
-                    self.part.audible(now);
+                let listening = self.part.ear().filter(|ear| ear.listens());
+                if let Some(ear) = listening
+                    && is_audible(&audio, format)
+                {
+                    ear.audible(now);
                 }
             }
             Heard::Mark(name) => self.playout.mark(now, name),
             Heard::Clear => {
-                self.part.clear(now);
+                if let Some(ear) = self.part.ear() {
+                    ear.clear(now);
+                }
                 let cleared = self.playout.clear(now);
                 if self.line.answers_cleared_marks() {
                     for name in cleared {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::part::{Next, Part};
+use super::part::{Ear, Next, Part};
 use super::talk::{Frame, Score, Talk};
 use super::voice::Utterance;
 
@@ -41,19 +41,7 @@ impl Part for Chatter {
         Next::Frame { audio: self.utterance.frame(index), begins: index == Some(0) }
     }
 
-    fn listens(&self) -> bool {
-        self.talk.as_ref().is_some_and(Talk::listens)
-    }
-
-    fn audible(&mut self, now: Instant) {
-        if let Some(talk) = &mut self.talk {
-            talk.audible(now);
-        }
-    }
-
-    fn clear(&mut self, now: Instant) {
-        if let Some(talk) = &mut self.talk {
-            talk.clear(now);
-        }
+    fn ear(&mut self) -> Option<&mut dyn Ear> {
+        self.talk.as_mut().map(|talk| talk as &mut dyn Ear)
     }
 }

@@ -25,11 +25,17 @@ pub(super) trait Part: Send + 'static {
     /// The next frame, about to be sent; silence before it begins. `dry_for`: how long nothing has been played.
     fn next(&mut self, now: Instant, dry_for: Duration) -> Next;
 
+    /// What listens to the line, once the conversation has begun.
+    fn ear(&mut self) -> Option<&mut dyn Ear>;
+}
+
+/// What hears what comes on the line.
+pub(super) trait Ear {
     /// Whether it matters that audio can be heard.
     fn listens(&self) -> bool;
 
-    /// Audio came that can be heard.
-    fn audible(&mut self, now: Instant);
+    /// Audio came that can be heard; whether an answer begins with it.
+    fn audible(&mut self, now: Instant) -> bool;
 
     /// `clear` came.
     fn clear(&mut self, now: Instant);

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::part::Ear;
+
 /// How long the agent may be silent before its answer counts as lost.
 const PATIENCE: Duration = Duration::from_secs(8);
 /// How long a reply is heard before it is interrupted.
@@ -122,14 +124,14 @@ impl Talk {
         self.phase = Phase::Speaking { said, frame: 1 };
         Frame::Speech(0)
     }
+}
 
-    /// Whether it matters that audio can be heard.
-    pub(super) const fn listens(&self) -> bool {
+impl Ear for Talk {
+    fn listens(&self) -> bool {
         matches!(self.phase, Phase::Speaking { .. } | Phase::Listening { .. })
     }
 
-    /// Audio came that can be heard; whether an answer begins with it.
-    pub(super) fn audible(&mut self, now: Instant) -> bool {
+    fn audible(&mut self, now: Instant) -> bool {
         match &mut self.phase {
             Phase::Speaking { said, .. } => {
                 if !said.spoiled && (!said.cuts || said.cleared) {
@@ -152,8 +154,7 @@ impl Talk {
         }
     }
 
-    /// `clear` came.
-    pub(super) fn clear(&mut self, now: Instant) {
+    fn clear(&mut self, now: Instant) {
         match &mut self.phase {
             Phase::Speaking { said, .. } | Phase::Listening { said, .. } => {
                 if said.cuts && !said.cleared {

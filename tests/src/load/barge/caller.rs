@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::mix::Mix;
 use super::talk::{Begins, Plan, Score, Talk};
-use crate::load::part::{Next, Part};
+use crate::load::part::{Ear, Next, Part};
 
 /// What is asked for: the longest that the simulated model has to say.
 pub(super) const QUESTION: &str = "Tell me a story";
@@ -108,19 +108,7 @@ impl Part for Heckler {
         Next::Frame { audio: self.mix.frame(), begins: is_utterance }
     }
 
-    fn listens(&self) -> bool {
-        self.talk.as_ref().is_some_and(Talk::listens)
-    }
-
-    fn audible(&mut self, now: Instant) {
-        if let Some(talk) = &mut self.talk {
-            talk.audible(now);
-        }
-    }
-
-    fn clear(&mut self, now: Instant) {
-        if let Some(talk) = &mut self.talk {
-            talk.clear(now);
-        }
+    fn ear(&mut self) -> Option<&mut dyn Ear> {
+        self.talk.as_mut().map(|talk| talk as &mut dyn Ear)
     }
 }

@@ -58,7 +58,6 @@ pub(super) struct SpeechStarts {
 /// What else went wrong.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(super) struct Errors {
-    pub(super) refused: u64,
     pub(super) dropped: u64,
     pub(super) unclosed: u64,
     /// Questions without an answer in 8 s.
@@ -139,8 +138,7 @@ impl Sum {
 
     pub(super) fn errors(&self) -> Errors {
         let errors = self.errors;
-        let total = errors.refused
-            + errors.dropped
+        let total = errors.dropped
             + errors.unclosed
             + errors.lost_turns
             + errors.unprovoked_clears

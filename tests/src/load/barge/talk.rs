@@ -9,6 +9,8 @@ use std::time::Duration;
 use nexus_core::audio::sounds::{Event, Random};
 use tokio::time::Instant;
 
+use crate::load::part::Ear;
+
 /// How long the agent may be silent before its answer counts as lost.
 const PATIENCE: Duration = Duration::from_secs(8);
 /// Until so long after a sound's end a `clear` is taken for its consequence.
@@ -217,15 +219,16 @@ impl Talk {
     fn noises(&mut self, kind: Event) -> &mut Noises {
         self.score.noises.entry(kind.name()).or_default()
     }
+}
 
-    /// Whether it matters that audio can be heard.
-    pub(super) const fn listens(&self) -> bool {
+impl Ear for Talk {
+    fn listens(&self) -> bool {
         matches!(self.phase, Phase::Listening { .. })
     }
 
-    /// Audio came that can be heard.
-    pub(super) fn audible(&mut self, now: Instant) {
-        if self.listens() {
+    fn audible(&mut self, now: Instant) -> bool {
+        let begins = self.listens();
+        if begins {
             let random = &mut self.plan.random;
             let first = now + Duration::from_secs_f64(random.between(0.3, 2.0));
             self.phase = Phase::Hearing(Hearing {
@@ -235,10 +238,10 @@ impl Talk {
                 act: None,
             });
         }
+        begins
     }
 
-    /// `clear` came.
-    pub(super) fn clear(&mut self, now: Instant) {
+    fn clear(&mut self, now: Instant) {
         let Phase::Hearing(mut hearing) = self.phase else { return };
         match hearing.act {
             Some(act) if act.cleared => {}
