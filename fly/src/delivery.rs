@@ -24,8 +24,8 @@ const PAUSE_MIN: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(10);
 
 /// Segments of all calls that are under way at once: each takes a connection, and those of calls that
-/// began together end together.
-const SEGMENTS_AT_ONCE: usize = 8;
+/// began together end together. 300 calls have 30 segments a second, so each may take half a second.
+const SEGMENTS_AT_ONCE: usize = 16;
 /// Batches of entries of all calls that are under way at once: each takes a connection, and an edge that is slow for
 /// a moment would otherwise be met by one from every call.
 const BATCHES_AT_ONCE: usize = 16;

@@ -1,5 +1,6 @@
 //! What reaches the edge, whatever happens on the way.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use nexus_core::call::{EndReason, Epoch};
@@ -7,6 +8,7 @@ use nexus_core::journal::What;
 use nexus_core::wire::ServerMessage;
 use nexus_stand_ins::caller::Event;
 use serde_json::json;
+use tokio::sync::Barrier;
 
 use super::edge::LIMIT;
 use super::scene::{Scene, serve, turn, variables};
@@ -31,6 +33,27 @@ async fn an_outage_of_the_edge_loses_nothing_and_doubles_nothing() {
     assert_eq!(seqs, (1..=report.last_seq).collect::<Vec<_>>());
     assert_eq!(row.ended, Some(EndReason::CallerHangup));
     assert_eq!(row.segments.len(), report.segments as usize);
+}
+
+/// An edge that takes half a second for a segment must be able to keep up with hundreds of calls, each
+/// of which has one in ten seconds: that many are under way side by side.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_segments_of_sixteen_calls_are_under_way_at_once() {
+    const CALLS: usize = 16;
+    let scene = Scene::start().await;
+    scene.edge.ledger().segments_together = Some(Arc::new(Barrier::new(CALLS)));
+    let mut calls = Vec::new();
+    for _call in 0..CALLS {
+        let call = scene.call(&json!({}));
+        calls.push((call, scene.caller(call).await));
+    }
+    for (_, caller) in &mut calls {
+        turn(caller, 0).await;
+        assert_eq!(caller.end().await.unwrap().0, Some(1000));
+    }
+    for (call, _) in calls {
+        assert_eq!(scene.edge.reported(call).await.segments, 1);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -24,7 +24,7 @@ use nexus_core::wire::AudioFormat;
 use nexus_voice::edge::unix_now;
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Barrier, watch};
 use tokio::task::JoinHandle;
 
 pub(crate) const KEY: &[u8] = b"secret";
@@ -77,6 +77,8 @@ pub(crate) struct Ledger {
     /// What our clock is off by.
     pub(crate) clock_ms: i64,
     pub(crate) skew_refusals: u32,
+    /// A segment is not looked at before so many are there.
+    pub(crate) segments_together: Option<Arc<Barrier>>,
 }
 
 #[derive(Clone)]
@@ -147,6 +149,10 @@ async fn answer(State(shared): State<Shared>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = to_bytes(Body::new(body), 20_000_000).await.unwrap();
     let path = parts.uri.path_and_query().unwrap().as_str().to_owned();
+    let together = shared.ledger.lock().unwrap().segments_together.clone();
+    if let Some(others) = together.filter(|_| path.contains("/recording/")) {
+        others.wait().await;
+    }
     let mut ledger = shared.ledger.lock().unwrap();
     let now = unix_now().plus(ledger.clock_ms);
     let header = |name: &str| parts.headers[name].to_str().unwrap().to_owned();
