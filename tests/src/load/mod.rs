@@ -33,9 +33,10 @@ usage: nexus-load voice --edge URL --metrics URL --pid N --calls N --seconds N
        nexus-load table voice|noises|edge FILE
 
 voice  N calls at once to a voice server (process N); one JSON object. A phone's webhooks are signed
-       with the TWILIO_AUTH_TOKEN of the environment. With --rounds: so many crowds one after another, and
-       (10, 15, …), and what the server holds after each five; an error if memory, files, calls or deliveries are left over. With --noises: callers interrupt in real speech, and make so many noises of each
-       kind while the agent speaks; the recogniser must be one that knows them from words
+       with the TWILIO_AUTH_TOKEN of the environment. With --rounds (10, 15, …): so many crowds one
+       after another, and what the server holds after each five; an error if memory, files, calls or
+       deliveries are left over. With --noises: callers interrupt in real speech, and make so many noises
+       of each kind while the agent speaks; the recogniser must be one that knows them from words
 edge   requests to an edge (process N and its children); an array of JSON objects
 table  the results of FILE, an array of JSON objects, as a table";
 

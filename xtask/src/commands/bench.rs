@@ -64,7 +64,18 @@ pub(crate) fn run(flags: &Bench) -> Result<(), Fault> {
         build::run("the table", bed.load().args(["table", kind]).arg(&file))?;
     }
     println!("{}", file.display());
-    Ok(())
+    match errors(&results) {
+        0 => Ok(()),
+        errors => {
+            Err(Fault(format!("{errors} errors: the figures are not those of a sound system")))
+        }
+    }
+}
+
+/// How much went wrong in all levels.
+fn errors(results: &[Value]) -> u64 {
+    let of = |level: &Value| level.pointer("/errors/total").or(level.get("errors"))?.as_u64();
+    results.iter().filter_map(of).sum()
 }
 
 impl Bed {
@@ -221,4 +232,16 @@ fn measured(load: &mut Command, logs: &Path) -> Result<Value, Fault> {
     }
     serde_json::from_slice(&output.stdout)
         .map_err(|error| Fault::of("the load's result cannot be read", &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    #[test]
+    fn errors_of_calls_and_of_requests_count() {
+        let levels =
+            [json!({"errors": {"total": 2, "dropped": 2}}), json!({"errors": 3}), json!({})];
+        assert_eq!(super::errors(&levels), 5);
+    }
 }
