@@ -60,6 +60,8 @@ pub struct Metrics {
     pub calls_active: Gauge,
     /// Clients connected now, claimed or not.
     pub connections_active: Gauge,
+    /// Tasks of the runtime, as they were last counted: what is left of calls shows here.
+    pub tasks: Gauge,
     /// Replies that were cut off.
     pub interruptions: Counter,
     /// Starts of callers' speech that the detector here found.
@@ -99,6 +101,7 @@ impl Default for Metrics {
         let metrics = Self {
             calls_active: Gauge::default(),
             connections_active: Gauge::default(),
+            tasks: Gauge::default(),
             interruptions: Counter::default(),
             speech_starts_local: Counter::default(),
             speech_starts_provider: Counter::default(),
@@ -118,6 +121,7 @@ impl Default for Metrics {
         let r = &mut registry;
         r.register("calls_active", "Calls held now", metrics.calls_active.clone());
         r.register("connections_active", "Clients connected", metrics.connections_active.clone());
+        r.register("tasks", "Tasks of the runtime", metrics.tasks.clone());
         r.register("calls_ended", "Calls by end reason", metrics.calls_ended.clone());
         r.register(
             "connections_refused",

@@ -10,6 +10,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use nexus_core::wire::{PROTOCOL, TICKET_PROTOCOL_PREFIX, close};
 use serde_json::json;
+use tokio::runtime::Handle;
 
 use super::accept::Peer;
 use crate::admission::{Phase, Refusal};
@@ -76,6 +77,8 @@ async fn ready(State(Public { app, .. }): State<Public>) -> Response {
 
 async fn metrics(State(app): State<Arc<App>>) -> Response {
     const TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    let tasks = Handle::current().metrics().num_alive_tasks();
+    app.metrics.tasks.set(i64::try_from(tasks).unwrap_or(i64::MAX));
     match app.metrics.text() {
         Ok(text) => ([(header::CONTENT_TYPE, TYPE)], text).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),

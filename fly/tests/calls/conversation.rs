@@ -237,3 +237,21 @@ async fn a_call_goes_on_in_a_later_epoch() {
         .await;
     assert_eq!(scene.edge.ledger().calls[&call].ended, Some(EndReason::CallerHangup));
 }
+
+/// What an operator sees of a leak: each call has tasks of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_tasks_of_a_call_are_counted() {
+    let scene = Scene::start().await;
+    let before = tasks(&scene).await;
+    let mut caller = scene.caller(scene.call(&json!({}))).await;
+    turn(&mut caller, 0).await;
+    let meanwhile = tasks(&scene).await;
+    assert!(before > 0 && meanwhile > before, "{before}, then {meanwhile}");
+    caller.end().await.unwrap();
+}
+
+async fn tasks(scene: &Scene) -> u32 {
+    let metrics = scene.metrics().await;
+    let value = metrics.lines().find_map(|line| line.strip_prefix("nexus_voice_tasks "));
+    value.unwrap().trim().parse().unwrap()
+}

@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep};
 use super::level;
 use super::options::Voice;
 use super::process::rss_kib;
+use super::settled::gauge;
 use crate::client::Outcome;
 
 /// Rounds before the first look, and from one look to the next: tables and pools grow to their size, the allocator
@@ -16,8 +17,9 @@ use crate::client::Outcome;
 const WARM_UP: usize = 5;
 /// Most memory that may be added between the first look and the last, in KiB.
 const GROWTH_MAX_KIB: u64 = 1024;
-/// Files that may be open more than at the base: connections of a metrics scraper and of a heartbeat.
-const FILES_SLACK: usize = 4;
+/// Files that may be open, and tasks that may run, more than at the base: connections of a metrics scraper and of a
+/// heartbeat.
+const SLACK: usize = 4;
 /// How long connections that are kept for later may take to go.
 const LETS_GO_WITHIN: Duration = Duration::from_secs(90);
 const INTERVAL: Duration = Duration::from_millis(500);
@@ -28,6 +30,7 @@ pub(super) struct Rest {
     after_rounds: usize,
     rss_kib: u64,
     files: usize,
+    tasks: usize,
 }
 
 /// What came of it.
@@ -51,14 +54,14 @@ pub(super) const fn tells(rounds: usize) -> bool {
 /// `rounds` crowds one after another, with a look at what is left after each five; fails if anything is.
 pub(super) async fn run(options: &Voice, rounds: usize) -> Outcome<Soaked> {
     let from = Instant::now();
-    let base = rest(options.pid, 0)?;
+    let base = rest(options, 0).await?;
     let (mut rests, mut errors, mut unsealed) = (vec![base], 0_u64, 0_usize);
     for round in 1..=rounds {
         let report = level::run(options).await?;
         errors += report.errors.total;
         unsealed += report.settled.unsealed;
         if round % WARM_UP == 0 {
-            rests.push(at_rest(options.pid, round, base.files).await?);
+            rests.push(at_rest(options, round, base).await?);
         }
     }
     let (first, last) = rests.get(1).zip(rests.last()).ok_or("no look at what is left")?;
@@ -78,21 +81,26 @@ pub(super) async fn run(options: &Voice, rounds: usize) -> Outcome<Soaked> {
     Ok(soaked)
 }
 
-fn rest(pid: u32, after_rounds: usize) -> Outcome<Rest> {
+async fn rest(options: &Voice, after_rounds: usize) -> Outcome<Rest> {
+    let pid = options.pid;
+    let text = reqwest::get(&options.metrics).await?.text().await?;
+    let tasks = gauge(&text, "nexus_voice_tasks").ok_or("the server does not count its tasks")?;
     let files = fs::read_dir(format!("/proc/{pid}/fd"))?.count();
-    Ok(Rest { after_rounds, rss_kib: rss_kib(pid)?, files })
+    Ok(Rest { after_rounds, rss_kib: rss_kib(pid)?, files, tasks: usize::try_from(tasks)? })
 }
 
-/// Waits until the files are near the base again; fails if they do not come back.
-async fn at_rest(pid: u32, after_rounds: usize, base: usize) -> Outcome<Rest> {
+/// Waits until files and tasks are near the base again; fails if they do not come back.
+async fn at_rest(options: &Voice, after_rounds: usize, base: Rest) -> Outcome<Rest> {
     let deadline = Instant::now() + LETS_GO_WITHIN;
     loop {
-        let held = rest(pid, after_rounds)?;
-        if held.files <= base + FILES_SLACK {
+        let held = rest(options, after_rounds).await?;
+        if held.files <= base.files + SLACK && held.tasks <= base.tasks + SLACK {
             return Ok(held);
         }
         if Instant::now() > deadline {
-            return Err(format!("{} files are open, {base} at the base", held.files).into());
+            return Err(
+                format!("open files or running tasks: {held:?}, at the base {base:?}").into()
+            );
         }
         sleep(INTERVAL).await;
     }
