@@ -205,6 +205,7 @@ fn every_command_of_the_set_up_guide_runs_in_order() {
         .env("PATH", doubles(home.path(), &clouds))
         .env("HOME", home.path())
         .env("XTASK", xtask_program())
+        .envs(std::env::var_os("CARGO_TARGET_DIR").map(|folder| ("CARGO_TARGET_DIR", folder)))
         .env("FAKE_FLY", home.path())
         .env("NEXUS_DEPLOY_STATE", home.path().join("state"))
         .env("NEXUS_POLL_SECONDS", "0")

@@ -69,12 +69,21 @@ fn sum(all: &BTreeMap<u32, Stat>, root: u32) -> u64 {
     tree.iter().filter_map(|pid| all.get(pid)).map(|stat| stat.ticks).sum()
 }
 
-/// Memory of a process, in KiB.
+/// Memory of a process, in KiB: with the parts of its program that are loaded.
 pub(super) fn rss_kib(pid: u32) -> Outcome<u64> {
+    memory_kib(pid, "VmRSS:")
+}
+
+/// Memory of a process that is in no file, in KiB: heap and stacks.
+pub(super) fn anonymous_kib(pid: u32) -> Outcome<u64> {
+    memory_kib(pid, "RssAnon:")
+}
+
+fn memory_kib(pid: u32, name: &str) -> Outcome<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-    number.ok_or_else(|| "a status file without VmRSS".into())
+    number.ok_or_else(|| format!("a status file without {name}").into())
 }
 
 /// CPU time that the whole machine has used so far, with what its host took from it.
@@ -124,7 +133,8 @@ mod tests {
     #[test]
     fn this_process_has_memory_and_a_parent() {
         let pid = std::process::id();
-        assert!(rss_kib(pid).unwrap() > 100);
+        assert!(rss_kib(pid).unwrap() > anonymous_kib(pid).unwrap());
+        assert!(anonymous_kib(pid).unwrap() > 100);
         assert!(tree_cpu(pid).unwrap() >= cpu(pid).unwrap().saturating_sub(ticks(5)));
         assert!(machine_cpu().unwrap() > Duration::ZERO);
     }

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::level;
 use super::options::Voice;
-use super::process::rss_kib;
+use super::process::{anonymous_kib, rss_kib};
 use super::settled::gauge;
 use crate::client::Outcome;
 
@@ -29,6 +29,8 @@ const INTERVAL: Duration = Duration::from_millis(500);
 pub(super) struct Rest {
     after_rounds: usize,
     rss_kib: u64,
+    /// Heap and stacks alone.
+    anonymous_kib: u64,
     files: usize,
     tasks: usize,
 }
@@ -86,7 +88,13 @@ async fn rest(options: &Voice, after_rounds: usize) -> Outcome<Rest> {
     let text = reqwest::get(&options.metrics).await?.text().await?;
     let tasks = gauge(&text, "nexus_voice_tasks").ok_or("the server does not count its tasks")?;
     let files = fs::read_dir(format!("/proc/{pid}/fd"))?.count();
-    Ok(Rest { after_rounds, rss_kib: rss_kib(pid)?, files, tasks: usize::try_from(tasks)? })
+    Ok(Rest {
+        after_rounds,
+        rss_kib: rss_kib(pid)?,
+        anonymous_kib: anonymous_kib(pid)?,
+        files,
+        tasks: usize::try_from(tasks)?,
+    })
 }
 
 /// Waits until files and tasks are near the base again; fails if they do not come back.
