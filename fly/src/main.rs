@@ -12,9 +12,6 @@ use nexus_voice::logging;
 use nexus_voice::server::Server;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Files and names are looked for on so many threads beside those of the calls. Without a bound a hundred calls that
-/// end together have a thread each, whose heaps stay as large as they were at their largest.
-const BLOCKING_THREADS: usize = 8;
 /// How long the spool may take when the process ends.
 const DELIVERED_WITHIN: Duration = Duration::from_mins(1);
 /// How long the disk may take.
@@ -48,11 +45,7 @@ fn serve() -> ExitCode {
         Err(error) => return fail(&error),
     };
     logging::start();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .max_blocking_threads(BLOCKING_THREADS)
-        .enable_all()
-        .build();
-    let runtime = match runtime {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error),
     };
