@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use xtask::cell::Cell;
 
 use crate::calls::{answer_to, texts};
-use crate::{Shared, alone, shared};
+use crate::{Shared, alone, measured, shared};
 
 const CALM: Duration = Duration::from_millis(1_500);
 const LIMIT: Duration = Duration::from_secs(45);
@@ -28,7 +28,9 @@ pub(crate) fn trials(system: &Shared) -> Vec<Trial> {
         shared(system, "a_phone_call_ended_by_the_api_hangs_the_line_up", ended_by_api),
         shared(system, "keys_pressed_on_a_phone_are_written_down", keys),
         shared(system, "a_number_of_the_eu_is_answered_in_the_eu", in_the_eu),
-        shared(system, "both_channels_of_a_recording_keep_time_with_the_line", timing),
+        measured(alone("both_channels_of_a_recording_keep_time_with_the_line", &[], |fixture| {
+            timing(Arc::new(fixture))
+        })),
         alone("a_phone_call_outlives_its_voice_server", &[], outlives),
     ]
 }
