@@ -33,11 +33,13 @@ fn seed() -> u64 {
     given.unwrap_or_else(|| u64::from(since.subsec_nanos()))
 }
 
+#[expect(clippy::print_stderr, reason = "who repeats a failure needs the seed")]
 async fn killed(mut fixture: Fixture) -> Outcome {
     let (kills, calls) = if long() { (30, 20) } else { (1, 5) };
     let team = Team::register(&fixture.system, Cell::Us, "crash@example.com", "Crash Inc").await?;
     let agent = team.agent(json!({"first_message": "Hello, we are being recorded."})).await?;
     let mut random = seed();
+    eprintln!("NEXUS_SEED={random}");
     for kill in 0..kills {
         random =
             random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
