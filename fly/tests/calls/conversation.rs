@@ -242,16 +242,10 @@ async fn a_call_goes_on_in_a_later_epoch() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_tasks_of_a_call_are_counted() {
     let scene = Scene::start().await;
-    let before = tasks(&scene).await;
+    let before = scene.metric("nexus_voice_tasks").await;
     let mut caller = scene.caller(scene.call(&json!({}))).await;
     turn(&mut caller, 0).await;
-    let meanwhile = tasks(&scene).await;
+    let meanwhile = scene.metric("nexus_voice_tasks").await;
     assert!(before > 0 && meanwhile > before, "{before}, then {meanwhile}");
     caller.end().await.unwrap();
-}
-
-async fn tasks(scene: &Scene) -> u32 {
-    let metrics = scene.metrics().await;
-    let value = metrics.lines().find_map(|line| line.strip_prefix("nexus_voice_tasks "));
-    value.unwrap().trim().parse().unwrap()
 }

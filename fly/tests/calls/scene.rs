@@ -145,6 +145,13 @@ impl Scene {
         text
     }
 
+    /// The value of one of the metrics that have no labels.
+    pub(crate) async fn metric(&self, name: &str) -> i64 {
+        let text = self.metrics().await;
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+        value.unwrap_or_else(|| panic!("{name} is missing in:\n{text}"))
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("ws://{}/v1/voice", self.server.address())
     }

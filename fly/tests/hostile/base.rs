@@ -65,13 +65,6 @@ impl Held {
     }
 }
 
-/// The value of one of the server's metrics that has no labels.
-pub(crate) async fn metric(scene: &Scene, name: &str) -> i64 {
-    let text = scene.metrics().await;
-    let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
-    value.unwrap_or_else(|| panic!("{name} is missing in:\n{text}"))
-}
-
 /// How much more may be held after a trial than before it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slack {
@@ -91,8 +84,8 @@ pub(crate) async fn back_to(base: Held, scene: &Scene, slack: Slack) {
     let deadline = Instant::now() + LETS_GO_WITHIN;
     loop {
         let held = Held::now();
-        let connections = metric(scene, "nexus_voice_connections_active").await;
-        let calls = metric(scene, "nexus_voice_calls_active").await;
+        let connections = scene.metric("nexus_voice_connections_active").await;
+        let calls = scene.metric("nexus_voice_calls_active").await;
         let is_back =
             held.files <= base.files + slack.files && held.tasks <= base.tasks + slack.files;
         if is_back && (connections, calls) == (0, 0) {

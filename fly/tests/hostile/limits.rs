@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::attack::{CALL_SID, Transport, opening};
-use super::base::{FEW, Held, MANY, Trial, back_to, metric};
+use super::base::{FEW, Held, MANY, Trial, back_to};
 use super::clients::{handshake, roomy, token};
 use super::peer::{End, Peer, text};
 use super::scene::{KID, Scene, ticket_key};
@@ -195,7 +195,7 @@ async fn a_full_server_has_room_again_when_calls_end() {
             })
             .await;
         let free = async {
-            while metric(&scene, "nexus_voice_connections_active").await > 0 {
+            while scene.metric("nexus_voice_connections_active").await > 0 {
                 sleep(Duration::from_millis(20)).await;
             }
         };
