@@ -4,7 +4,7 @@ use super::machine::{Conversation, Floor};
 use super::utterance::{Finality, Stretch, Utterance};
 use super::waterfall::Waterfall;
 use super::{Action, Speaker};
-use crate::journal::{Speaker as Side, What};
+use crate::journal::What;
 use crate::time::CallMs;
 use crate::wire::ServerMessage;
 
@@ -51,16 +51,7 @@ impl Conversation {
             let text = utterance.text();
             let is_long = text.len() >= TURN_BYTES_MAX;
             let turn = self.turn.saturating_add(1);
-            if utterance.has_words() && utterance.is_worth_noting(now) {
-                out.push(Action::Journal(What::Progress {
-                    turn,
-                    role: Side::User,
-                    text: text.clone(),
-                    heard: text.clone(),
-                    started_ms: utterance.from(),
-                    ended_ms: utterance.to(),
-                }));
-            }
+            out.extend(utterance.progress(now, turn));
             out.push(Action::Send(ServerMessage::UserText { turn, text, r#final: false }));
             if is_long {
                 return self.utterance_over(now, out);

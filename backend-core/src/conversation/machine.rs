@@ -79,8 +79,9 @@ impl Conversation {
     pub fn deadline(&self) -> Option<CallMs> {
         let floor = match &self.floor {
             Floor::Closed => None,
-            Floor::Open { until } | Floor::Caller { until, .. } | Floor::Gone { until } => {
-                Some(*until)
+            Floor::Open { until } | Floor::Gone { until } => Some(*until),
+            Floor::Caller { utterance, until, .. } => {
+                Some(utterance.progress_due().map_or(*until, |due| due.min(*until)))
             }
             Floor::Agent(reply) => Some(reply.deadline()),
             Floor::Over => return None,
@@ -173,16 +174,19 @@ impl Conversation {
         if self.transcriber.deadline().is_some_and(|until| until <= now) {
             self.transcriber_due(now, out);
         }
-        match &self.floor {
+        match &mut self.floor {
             Floor::Open { until } if *until <= now => self.caller_silent(now, out),
             Floor::Caller { until, .. } if *until <= now => self.utterance_over(now, out),
+            Floor::Caller { utterance, .. } => {
+                out.extend(utterance.progress(now, self.turn.saturating_add(1)));
+            }
             Floor::Gone { until } if *until <= now => self.end(now, EndReason::CallerHangup, out),
             Floor::Agent(reply) => match reply.due(now) {
                 Some(Due::Model) => self.model_late(now, out),
                 Some(Due::AskAgain) => self.ask_again(now, out),
                 Some(Due::Voice) => self.voice_failed(now, Failure::TimedOut, out),
                 Some(Due::LastMark) => self.reply_over(now, out),
-                None => {}
+                None => out.extend(reply.progress(now)),
             },
             _ => {}
         }

@@ -168,7 +168,7 @@ impl Reply {
             Voice::Idle => None,
         };
         // Text that is complete is owed by the voice or played by the client: one is always there.
-        source.into_iter().chain(speech).min().unwrap_or(self.began)
+        source.into_iter().chain(speech).chain(self.noted.due()).min().unwrap_or(self.began)
     }
 
     /// What did not come in time, or is to be done now.
@@ -320,26 +320,26 @@ impl Reply {
         self.waterfall.heard(now, played_ms);
         let verdict = self.played();
         if verdict == Verdict::GoesOn {
-            out.extend(self.progress(now).map(Action::Journal));
+            out.extend(self.progress(now));
         }
         verdict
     }
 
     /// How far it has got, if that is worth an entry by now.
-    fn progress(&mut self, now: CallMs) -> Option<What> {
+    pub(super) fn progress(&mut self, now: CallMs) -> Option<Action> {
         let heard = self.ledger.heard();
         if !self.noted.is_due(now, heard.len()) {
             return None;
         }
         let started_ms = self.ledger.first_sent().unwrap_or(self.began);
-        Some(What::Progress {
+        Some(Action::Journal(What::Progress {
             turn: self.turn,
             role: Side::Agent,
             text: self.ledger.text().to_owned(),
             heard: heard.to_owned(),
             started_ms,
             ended_ms: self.ledger.last_heard(now).unwrap_or(started_ms).max(started_ms),
-        })
+        }))
     }
 
     /// Stops model, voice and playback, as far as they have not ended.

@@ -1,7 +1,9 @@
 //! What the caller is saying: the recogniser's stretches put together, and told apart from
 //! revisions of what already counts as said.
 
+use super::Action;
 use super::progress::Noted;
+use crate::journal::{Speaker as Side, What};
 use crate::time::CallMs;
 
 /// A revised stretch may end so much later than the words it revises, in ms.
@@ -64,10 +66,26 @@ impl Utterance {
         self.text() != before
     }
 
-    /// Whether what was said so far is worth an entry by now.
-    pub(super) fn is_worth_noting(&mut self, now: CallMs) -> bool {
+    /// What was said so far of `turn`, if that is worth an entry by now.
+    pub(super) fn progress(&mut self, now: CallMs, turn: u32) -> Option<Action> {
         let bytes = self.settled.len() + self.interim.len();
-        self.noted.is_due(now, bytes)
+        if !self.noted.is_due(now, bytes) {
+            return None;
+        }
+        let text = self.text();
+        Some(Action::Journal(What::Progress {
+            turn,
+            role: Side::User,
+            heard: text.clone(),
+            text,
+            started_ms: self.from(),
+            ended_ms: self.to(),
+        }))
+    }
+
+    /// When to look whether it is worth an entry, if nothing else comes before.
+    pub(super) fn progress_due(&self) -> Option<CallMs> {
+        self.noted.due()
     }
 
     /// All of it.

@@ -186,6 +186,34 @@ fn a_token_longer_than_a_reply_may_be_is_cut_short_too() {
 /// A server's death costs less than a second of what was heard.
 #[test]
 fn a_long_reply_is_written_down_while_it_is_heard() {
+    let mut script = long_reply();
+    for mark in 1..=10 {
+        script.at(1600 + 200 * u64::from(mark), marked(mark));
+    }
+    let progress = script.until(5000).progress();
+    assert_eq!(
+        progress,
+        [
+            "1800 Agent 1 \"One t\"",
+            "2400 Agent 1 \"One two three f\"",
+            "3000 Agent 1 \"One two three four five six se\"",
+            "3600 Agent 1 \"One two three four five six seven eight nine \"",
+            "4200 Agent 1 \"One two three four five six seven eight nine ten. \"",
+        ]
+    );
+}
+
+/// Nothing need come after it: it does not get older than that.
+#[test]
+fn what_was_heard_before_a_pause_of_the_voice_is_written_down() {
+    let mut script = long_reply();
+    script.at(1900, marked(1)).at(2000, marked(2)).at(2490, marked(3)).until(5000);
+    let progress = script.progress();
+    assert_eq!(progress, ["1900 Agent 1 \"One t\"", "2500 Agent 1 \"One two three f\""]);
+}
+
+/// Ten pieces of 5 bytes and 200 ms each have been sent of a reply that began at 1200.
+fn long_reply() -> Script {
     let mut script = Script::asked("count");
     let text = "One two three four five six seven eight nine ten. ";
     script.at(1400, token(1, text)).at(1500, model_done(1));
@@ -193,16 +221,5 @@ fn a_long_reply_is_written_down_while_it_is_heard() {
         script.at(1600, sent(1, mark, 5 * mark as usize, 200));
     }
     script.progress();
-    for mark in 1..=10 {
-        script.at(1600 + 200 * u64::from(mark), marked(mark));
-    }
-    let progress = script.progress();
-    assert_eq!(
-        progress,
-        [
-            "2000 Agent 1 \"One two th\"",
-            "2800 Agent 1 \"One two three four five six se\"",
-            "3600 Agent 1 \"One two three four five six seven eight nine ten. \"",
-        ]
-    );
+    script
 }

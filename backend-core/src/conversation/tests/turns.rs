@@ -228,5 +228,9 @@ fn a_long_utterance_is_written_down_while_it_is_spoken() {
     for (text, n) in words.iter().zip(1..) {
         script.at(400 * n, interim(text, 100, 400 * n));
     }
-    assert_eq!(script.progress(), ["1200 User 1 \"a b c\"", "2000 User 1 \"a b c d e\""]);
+    script.until(2500);
+    assert_eq!(
+        script.progress(),
+        ["1000 User 1 \"a b\"", "1600 User 1 \"a b c\"", "2200 User 1 \"a b c d e\""]
+    );
 }

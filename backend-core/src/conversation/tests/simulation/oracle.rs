@@ -20,6 +20,9 @@ struct Reply {
     base: usize,
     sent: usize,
     heard: usize,
+    /// How much of what was heard is written down, and since when there is more.
+    noted: usize,
+    more_since: Option<CallMs>,
     unplayed: Vec<(MarkId, usize)>,
     last_mark: u32,
     is_complete: bool,
@@ -33,6 +36,15 @@ impl Reply {
                 || (self.last_mark > 0
                     && self.unplayed.is_empty()
                     && self.spoken[self.heard..].trim().is_empty()))
+    }
+
+    /// What was heard does not get old without being written down.
+    fn is_written_in_time(&mut self, now: CallMs) -> bool {
+        if self.heard == self.noted {
+            self.more_since = None;
+        }
+        let since = *self.more_since.get_or_insert(now);
+        self.heard == self.noted || now.since(since) < 600
     }
 }
 
@@ -110,6 +122,9 @@ impl Oracle {
             self.take_action(action, actions.get(at.wrapping_sub(1)));
         }
         self.is_gone |= *event == Event::ClientGone;
+        if let Some(reply) = &mut self.reply {
+            assert!(reply.is_written_in_time(now), "heard and not written down: {reply:?}");
+        }
         if self.is_over || self.is_gone {
             assert!(self.reply.is_none(), "a reply is left over");
         } else {
@@ -304,9 +319,10 @@ impl Oracle {
                 assert_eq!((*turn, heard), (self.turn + 1, text));
             }
             What::Progress { turn, role: Side::Agent, text, heard, started_ms, ended_ms } => {
-                let reply = self.reply.as_ref().expect("a reply is running");
+                let reply = self.reply.as_mut().expect("a reply is running");
                 assert_eq!((*turn, text), (self.turn, &reply.generated));
                 assert_eq!(heard, &reply.generated[..reply.heard], "{reply:?}");
+                reply.noted = reply.heard;
                 assert!(!heard.is_empty() && started_ms <= ended_ms);
             }
             What::Disconnected {} => self.dropped(),
