@@ -90,6 +90,11 @@ impl Conversation {
         [floor, transcriber, Some(CallMs(self.rules.max_ms))].into_iter().flatten().min()
     }
 
+    /// Whether the caller speaks, or has spoken and may go on: what comes from the line is urgent.
+    pub fn is_caller_speaking(&self) -> bool {
+        matches!(self.floor, Floor::Caller { .. })
+    }
+
     /// What follows from an event at `now`. After the end nothing does.
     pub fn handle(&mut self, now: CallMs, event: Event, out: &mut Vec<Action>) {
         match (&self.floor, event) {

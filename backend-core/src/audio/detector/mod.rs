@@ -236,6 +236,11 @@ impl Detector {
         self.verdict.is_speech()
     }
 
+    /// The line is at its noise floor, and has been for some 0.2 s: nobody speaks.
+    pub fn is_at_rest(&self) -> bool {
+        self.due.is_none()
+    }
+
     /// How often the network has run, of once in 32 ms of audio: what this line costs.
     pub fn steps(&self) -> u64 {
         self.steps

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use nexus_core::audio::detector::Detection;
+use nexus_core::audio::detector::{Detection, Detector};
 use nexus_core::conversation::Event;
 use nexus_core::journal::What;
 use nexus_core::wire::ServerMessage;
@@ -69,7 +69,12 @@ impl Call {
         if let Some(detector) = &mut self.detector {
             detector.push(&audio, &mut self.detections);
         }
-        self.transcriber.audio(audio, now);
+        let is_at_rest = self.detector.as_ref().is_some_and(Detector::is_at_rest);
+        if is_at_rest && !self.conversation.is_caller_speaking() {
+            self.transcriber.silence(&audio, now);
+        } else {
+            self.transcriber.audio(audio, now);
+        }
         let starts = |detection: &Detection| matches!(detection, Detection::SpeechStarted { .. });
         let has_started = self.detections.iter().any(starts);
         self.detections.clear();

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, header};
 use nexus_core::conversation::Event;
 use nexus_core::journal::Failure;
@@ -26,6 +26,9 @@ const KEEP_ALIVE_AFTER: Duration = Duration::from_secs(4);
 const BACKLOG_MS: u64 = 3_000;
 /// Interim results are some hundred bytes.
 const READ_BYTES: usize = 1024;
+/// How much of a line at rest is sent at once, in ms: each message costs as much as its audio's way
+/// through the whole call, and nobody waits for silence. Deepgram advises 20 to 250 ms.
+const SILENCE_MS: usize = 100;
 /// One frame of silence for a connection that has never had audio, in ms.
 const FIRST_SILENCE_MS: usize = 20;
 
@@ -45,6 +48,8 @@ pub struct Transcriber {
     state: State,
     backlog: VecDeque<(Bytes, CallMs)>,
     backlog_bytes: usize,
+    /// Of a line at rest, on the clock but not sent yet.
+    held: BytesMut,
     clock: AudioClock,
     sent_bytes: u64,
     meaningless: Meaningless,
@@ -67,6 +72,7 @@ impl Transcriber {
             state: State::Closed,
             backlog: VecDeque::new(),
             backlog_bytes: 0,
+            held: BytesMut::new(),
             clock: AudioClock::default(),
             sent_bytes: 0,
             meaningless: Meaningless::default(),
@@ -81,6 +87,7 @@ impl Transcriber {
         let (url, tls) = (self.url.clone(), Arc::clone(&self.tls));
         let key = HeaderValue::from_str(&format!("Token {}", self.key.expose()));
         self.clock = AudioClock::default();
+        self.held.clear();
         self.meaningless.over();
         self.state = State::Connecting(Task::spawn(async move {
             let key = key.map_err(|_| Failure::Auth)?;
@@ -106,9 +113,36 @@ impl Transcriber {
         }
     }
 
-    fn send(&mut self, audio: Bytes, now: CallMs) {
-        let State::Open(link) = &mut self.state else { return };
+    /// The same of a line at rest: it may wait for more of its kind, or for the first sound.
+    pub fn silence(&mut self, audio: &Bytes, now: CallMs) {
+        if !matches!(self.state, State::Open(_)) {
+            return self.audio(audio.clone(), now);
+        }
+        let most = SILENCE_MS * self.format.bytes_per_ms();
         self.clock.record(audio.len() as u64, self.format, now);
+        self.held.reserve(most.saturating_sub(self.held.len()));
+        self.held.extend_from_slice(audio);
+        if self.held.len() >= most {
+            self.send_held();
+        }
+    }
+
+    fn send(&mut self, audio: Bytes, now: CallMs) {
+        self.clock.record(audio.len() as u64, self.format, now);
+        if self.held.is_empty() {
+            return self.put(audio);
+        }
+        self.held.extend_from_slice(&audio);
+        self.send_held();
+    }
+
+    fn send_held(&mut self) {
+        let held = self.held.split().freeze();
+        self.put(held);
+    }
+
+    fn put(&mut self, audio: Bytes) {
+        let State::Open(link) = &mut self.state else { return };
         self.sent_bytes += audio.len() as u64;
         self.last_sent = Instant::now();
         link.binary(audio);
@@ -216,7 +250,11 @@ impl Transcriber {
     /// Drops the connection: nobody is there to be heard.
     pub fn hang_up(&mut self) {
         self.state = State::Closed;
+        self.held.clear();
         self.backlog.clear();
         self.backlog_bytes = 0;
     }
 }
+
+#[cfg(test)]
+mod tests;
