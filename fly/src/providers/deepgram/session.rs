@@ -158,6 +158,9 @@ impl Transcriber {
         if now.duration_since(self.last_sent) < KEEP_ALIVE_AFTER {
             return;
         }
+        if !self.held.is_empty() {
+            return self.send_held();
+        }
         let never = self.clock.is_empty();
         let State::Open(link) = &mut self.state else { return };
         self.last_sent = now;

@@ -61,6 +61,19 @@ async fn sound_takes_the_silence_before_it_along_at_once() {
     assert_eq!(messages.concat(), whole, "nothing is lost or changes places");
 }
 
+/// A line that stops, as when the caller mutes it.
+#[tokio::test]
+async fn silence_that_nothing_follows_keeps_the_connection() {
+    let (mut transcriber, messages) = connected().await;
+    transcriber.silence(&frame(1), CallMs(20));
+    let now = Instant::now();
+    transcriber.keep_alive(now, CallMs(20));
+    assert_eq!(transcriber.sent_ms(), 0);
+    transcriber.keep_alive(now + KEEP_ALIVE_AFTER, CallMs(4_020));
+    transcriber.close().await;
+    assert_eq!(all(messages).await, [frame(1)]);
+}
+
 #[tokio::test]
 async fn a_new_connection_begins_without_the_silence_of_the_last() {
     let (mut transcriber, messages) = connected().await;
