@@ -68,11 +68,10 @@ impl Utterance {
 
     /// What was said so far of `turn`, if that is worth an entry by now.
     pub(super) fn progress(&mut self, now: CallMs, turn: u32) -> Option<Action> {
-        let bytes = self.settled.len() + self.interim.len();
-        if !self.noted.is_due(now, bytes) {
+        let text = self.text();
+        if !self.noted.is_due(now, text.len()) {
             return None;
         }
-        let text = self.text();
         Some(Action::Journal(What::Progress {
             turn,
             role: Side::User,

@@ -74,7 +74,9 @@ impl Peer {
 
     /// With a small window, so that little is under way.
     pub(crate) async fn connect_with(address: SocketAddr, window: Option<u32>) -> Self {
-        Self::connect_from(Ipv4Addr::LOCALHOST, address, window).await
+        // Not bound: a port is then chosen while connecting, and may be one whose last connection has just ended. A
+        // bound one must have been free for a minute, in which ten thousand trials need more than there are.
+        Self::connect_by(TcpSocket::new_v4().unwrap(), address, window).await
     }
 
     /// From an address of its own.
@@ -85,6 +87,10 @@ impl Peer {
     ) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind((from, 0).into()).unwrap();
+        Self::connect_by(socket, address, window).await
+    }
+
+    async fn connect_by(socket: TcpSocket, address: SocketAddr, window: Option<u32>) -> Self {
         if let Some(window) = window {
             socket.set_recv_buffer_size(window).unwrap();
         }

@@ -234,3 +234,12 @@ fn a_long_utterance_is_written_down_while_it_is_spoken() {
         ["1000 User 1 \"a b\"", "1600 User 1 \"a b c\"", "2200 User 1 \"a b c d e\""]
     );
 }
+
+#[test]
+fn words_that_are_settled_unchanged_are_not_written_down_again() {
+    let mut script = Script::listening();
+    script.at(100, settled("a", 0, 100)).at(200, interim("b", 150, 200)).until(1300);
+    assert_eq!(script.progress(), ["700 User 1 \"a b\""]);
+    script.at(1400, settled("b", 150, 200)).at(1500, Event::Deadline);
+    assert_eq!(script.progress(), [""; 0]);
+}
