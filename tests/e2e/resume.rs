@@ -40,7 +40,7 @@ async fn resumed(fixture: Arc<Fixture>) -> Outcome {
     caller.say("What is my name").await?;
     caller.wait_for_reply(LIMIT).await?;
     caller.end().await?;
-    let call = team.sealed(&created.id).await?;
+    let call = team.recorded(&created.id).await?;
     assert_eq!(call["ended"]["reason"], "caller_hangup");
     let turns = team.turns(&created.id).await?;
     let said = ["My name is Bo", "What is my name"];

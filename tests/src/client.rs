@@ -204,6 +204,17 @@ impl Team {
         .await
     }
 
+    /// The call once its recording reaches to its end. One that was resumed is sealed by the sweep alone,
+    /// minutes later: the server that lost it may still have something.
+    pub async fn recorded(&self, id: &str) -> Outcome<Value> {
+        self.shown_when(id, "recorded to its end", SEALED_LIMIT, |call| {
+            let ms = |pointer| call.pointer(pointer).and_then(Value::as_u64);
+            let recorded = ms("/recording/duration_ms").zip(ms("/duration_ms"));
+            recorded.is_some_and(|(recorded, lasted)| recorded + 500 >= lasted)
+        })
+        .await
+    }
+
     /// The call's turns.
     pub async fn turns(&self, id: &str) -> Outcome<Vec<Value>> {
         let answer = self.get(&format!("/api/calls/{id}/transcript"), &[]).await?;
