@@ -205,7 +205,8 @@ impl Team {
     }
 
     /// The call once its recording reaches to its end. One that was resumed is sealed by the sweep alone,
-    /// minutes later: the server that lost it may still have something.
+    /// minutes later: the server that lost it may still have something. The two clocks may differ by some
+    /// frames; a segment that is missing is seconds long.
     pub async fn recorded(&self, id: &str) -> Outcome<Value> {
         self.shown_when(id, "recorded to its end", SEALED_LIMIT, |call| {
             let ms = |pointer| call.pointer(pointer).and_then(Value::as_u64);

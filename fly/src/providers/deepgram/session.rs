@@ -26,8 +26,8 @@ const KEEP_ALIVE_AFTER: Duration = Duration::from_secs(4);
 const BACKLOG_MS: u64 = 3_000;
 /// Interim results are some hundred bytes.
 const READ_BYTES: usize = 1024;
-/// How much of a line at rest is sent at once, in ms: each message costs as much as its audio's way
-/// through the whole call, and nobody waits for silence. Deepgram advises 20 to 250 ms.
+/// How much of a line at rest is sent at once, in ms: each message costs a system call and a TLS record,
+/// and nobody waits for silence. Deepgram advises 20 to 250 ms.
 const SILENCE_MS: usize = 100;
 /// One frame of silence for a connection that has never had audio, in ms.
 const FIRST_SILENCE_MS: usize = 20;
